@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every native C++ rule, for Bazel's own tools and for other people's BUILD files."""
+
+cc_binary = native.cc_binary
+cc_import = native.cc_import
+cc_library = native.cc_library
+cc_proto_library = native.cc_proto_library
+cc_test = native.cc_test
+cc_toolchain = native.cc_toolchain
+cc_toolchain_suite = native.cc_toolchain_suite
+fdo_prefetch_hints = native.fdo_prefetch_hints
+fdo_profile = native.fdo_profile
+objc_import = native.objc_import
+objc_library = native.objc_library
+
+# Only named by loads that Bazel's own tools do; nothing here uses them.
+cc_flags_supplier = None
+compiler_flag = None

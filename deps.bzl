@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The repositories Weir needs, for workspaces that use a WORKSPACE file.
+
+A user's WORKSPACE calls weir_deps(), or weir_debian_deps() to build offline from Debian's packages.
+Each repository is declared only if it does not exist yet: what the user declares first wins.
+"""
+
+load("@bazel_tools//tools/build_defs/repo:git.bzl", "git_repository")
+load("@bazel_tools//tools/build_defs/repo:utils.bzl", "maybe")
+load("//bazel:debian_repository.bzl", "debian_repository")
+load("//bazel:rules_cc_shim.bzl", "rules_cc_shim")
+
+def weir_deps():
+    """What the library itself needs, from upstream."""
+    maybe(rules_cc_shim, name = "rules_cc")
+
+    # A commit of the branch main-with-bazel. A commit hash proves its content by itself.
+    maybe(
+        git_repository,
+        name = "boringssl",
+        commit = "b9232f9e27e5668bc0414879dcdedb2a59ea75f2",
+        remote = "https://boringssl.googlesource.com/boringssl",
+    )
+
+def weir_dev_deps():
+    """What only Weir's own tests need. Users never fetch these."""
+
+    # Release 1.14.0, the last whose BUILD files Bazel 4 reads.
+    maybe(
+        git_repository,
+        name = "googletest",
+        commit = "f8d7d77c06936315286eb55f8de22cd23c188571",
+        remote = "https://github.com/google/googletest.git",
+    )
+
+def weir_debian_deps():
+    """Everything from Debian's packages, tests included; see ./bazelw for their names.
+
+    Good for trying out and for continuous integration without a network. Not for production:
+    Debian ships its BoringSSL for the Android tools only, and it is old and unpatched.
+    """
+    maybe(rules_cc_shim, name = "rules_cc")
+
+    # Bazel 4 declares these itself, with downloads, unless they exist.
+    for name, path in {
+        "bazel_skylib": "/usr/share/bazel/tools/skylib",
+        "platforms": "/usr/share/bazel/tools/platforms",
+        "rules_java": "/usr/share/bazel/rules/java",
+        "rules_proto": "/usr/share/bazel/rules/proto",
+    }.items():
+        maybe(native.local_repository, name = name, path = path)
+    maybe(
+        debian_repository,
+        name = "remote_coverage_tools",
+        build_file = Label("//bazel/debian:remote_coverage_tools.BUILD"),
+    )
+    maybe(
+        debian_repository,
+        name = "boringssl",
+        build_file = Label("//bazel/debian:boringssl.BUILD"),
+        package = "android-libboringssl-dev",
+        paths = {
+            "include/openssl": ["/usr/include/android/openssl"],
+            "lib": [
+                "/usr/lib/x86_64-linux-gnu/android",
+                "/usr/lib/aarch64-linux-gnu/android",
+            ],
+        },
+    )
+    maybe(
+        debian_repository,
+        name = "googletest",
+        build_file = Label("//bazel/debian:googletest.BUILD"),
+        package = "googletest",
+        paths = {
+            "googlemock": ["/usr/src/googletest/googlemock"],
+            "googletest": ["/usr/src/googletest/googletest"],
+        },
+    )

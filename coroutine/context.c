@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "coroutine/internal/context.h"
+
+#include <stdbool.h>
+
+void weir_internal_context_make(weir_internal_context *context, void *bottom, size_t size,
+                                weir_internal_entry entry, void *argument) {
+  context->stack_pointer =
+      weir_internal_switch_prepare(bottom, (char *)bottom + size, entry, argument);
+#if WEIR_INTERNAL_ASAN
+  context->fake_stack = NULL;
+  context->stack_bottom = bottom;
+  context->stack_size = size;
+#endif
+#if WEIR_INTERNAL_TSAN
+  context->fiber = __tsan_create_fiber(0);
+#endif
+}
+
+void weir_internal_context_entered(weir_internal_context *from) {
+#if WEIR_INTERNAL_ASAN
+  __sanitizer_finish_switch_fiber(NULL, &from->stack_bottom, &from->stack_size);
+#else
+  (void)from;
+#endif
+}
+
+// Tells the sanitizers that |from| is about to be left for |to|, for ever or for a while.
+static inline void announce(weir_internal_context *from, weir_internal_context *to, bool for_ever) {
+#if WEIR_INTERNAL_TSAN
+  from->fiber = __tsan_get_current_fiber();
+  __tsan_switch_to_fiber(to->fiber, 0);
+#endif
+#if WEIR_INTERNAL_ASAN
+  __sanitizer_start_switch_fiber(for_ever ? NULL : &from->fake_stack, to->stack_bottom,
+                                 to->stack_size);
+#endif
+  (void)from;
+  (void)to;
+  (void)for_ever;
+}
+
+void weir_internal_context_switch(weir_internal_context *from, weir_internal_context *to) {
+  announce(from, to, false);
+  weir_internal_switch_stack(&from->stack_pointer, to->stack_pointer);
+#if WEIR_INTERNAL_ASAN
+  __sanitizer_finish_switch_fiber(from->fake_stack, NULL, NULL);
+#endif
+}
+
+void weir_internal_context_leave(weir_internal_context *from, weir_internal_context *to) {
+  announce(from, to, true);
+  weir_internal_switch_stack(&from->stack_pointer, to->stack_pointer);
+  __builtin_unreachable();
+}
+
+void weir_internal_context_destroy(weir_internal_context *context) {
+#if WEIR_INTERNAL_TSAN
+  __tsan_destroy_fiber(context->fiber);
+#else
+  (void)context;
+#endif
+}

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The life of a coroutine: its making, its running, and how it is parked, woken and cancelled.
+
+#include "coroutine/internal/coroutine.h"
+
+// After so many operations that did not need to wait, a coroutine lets others run.
+enum { OPERATIONS_PER_TURN = 64 };
+
+// Where a control block begins, below the end of its stack.
+enum { CONTROL_BLOCK_ALIGNMENT = 64 };
+
+static void fire_deadline(weir_internal_timer *timer);
+static void deliver_wake(weir_internal_message *message);
+
+static void end(weir_internal_coroutine *coroutine, int result) {
+  weir_internal_loop *loop = coroutine->loop;
+  weir_internal_scopes_end(coroutine, result);
+  weir_internal_pre_suspend_run(coroutine);
+  weir_internal_timer_cancel(loop, &coroutine->timer);
+  if (coroutine->job != NULL) weir_internal_job_ended(coroutine->job, result);
+  if (coroutine->parent != NULL) {
+    weir_internal_scope_child_ended(coroutine->parent, coroutine, result);
+  } else {
+    loop->root = NULL;
+    loop->root_result = result;
+  }
+  loop->coroutine_count--;
+  loop->ended = coroutine;
+}
+
+static void run(void *argument) {
+  weir_internal_coroutine *coroutine = (weir_internal_coroutine *)argument;
+  weir_internal_loop *loop = coroutine->loop;
+  weir_internal_context_entered(&loop->context);
+  end(coroutine, coroutine->function(coroutine->argument));
+  weir_internal_context_leave(&coroutine->context, &loop->context);
+}
+
+weir_internal_coroutine *weir_internal_coroutine_create(weir_internal_loop *loop,
+                                                        weir_function function, void *argument) {
+  weir_internal_stack *stack = weir_internal_stack_take(&loop->stacks);
+  if (stack == NULL) return NULL;
+  size_t block_size =
+      (sizeof(weir_internal_coroutine) + CONTROL_BLOCK_ALIGNMENT - 1) & ~(size_t)(CONTROL_BLOCK_ALIGNMENT - 1);
+  char *block = stack->top - block_size;
+  weir_internal_coroutine *coroutine = (weir_internal_coroutine *)(void *)block;
+  memset(coroutine, 0, sizeof *coroutine);
+  coroutine->loop = loop;
+  coroutine->stack = stack;
+  coroutine->function = function;
+  coroutine->argument = argument;
+  coroutine->deadline = WEIR_FOREVER;
+  coroutine->timer.fire = fire_deadline;
+  coroutine->wake_message.run = deliver_wake;
+  weir_internal_list_init(&coroutine->pre_suspend);
+  weir_internal_list_init(&coroutine->scopes);
+  weir_internal_link_init(&coroutine->sibling);
+  weir_internal_context_make(&coroutine->context, stack->bottom, (size_t)(block - stack->bottom),
+                             run, coroutine);
+  loop->coroutine_count++;
+  return coroutine;
+}
+
+void weir_internal_coroutine_resume(weir_internal_coroutine *coroutine) {
+  weir_internal_loop *loop = coroutine->loop;
+  coroutine->budget = OPERATIONS_PER_TURN;
+  loop->current = coroutine;
+  weir_internal_context_switch(&loop->context, &coroutine->context);
+  loop->current = NULL;
+  if (loop->ended == NULL) return;
+  loop->ended = NULL;
+  weir_internal_context_destroy(&coroutine->context);
+  weir_internal_stack_return(&loop->stacks, coroutine->stack);
+}
+
+int weir_internal_coroutine_park(weir_internal_coroutine *coroutine) {
+  weir_internal_context_switch(&coroutine->context, &coroutine->loop->context);
+  return coroutine->wake_reason;
+}
+
+weir_internal_coroutine *weir_internal_current_coroutine(void) { return weir_internal_running(); }
+
+int weir_internal_coroutine_check(weir_internal_coroutine *coroutine) {
+  if (coroutine->cancelled && coroutine->shields == 0) return -ECANCELED;
+  if (coroutine->deadline > coroutine->loop->now) return 0;
+  coroutine->deadline_expired = true;
+  return -ETIMEDOUT;
+}
+
+static int yield_now(weir_internal_coroutine *coroutine) {
+  weir_internal_pre_suspend_run(coroutine);
+  coroutine->wake_reason = 0;
+  weir_internal_loop_make_ready(coroutine->loop, coroutine);
+  weir_internal_coroutine_park(coroutine);
+  return weir_internal_coroutine_check(coroutine);
+}
+
+int weir_internal_enter(const weir_internal_loop *loop) {
+  weir_internal_coroutine *coroutine = weir_internal_running();
+  if (coroutine == NULL) return -EINVAL;
+  if (loop != NULL && loop != coroutine->loop) return -EXDEV;
+  int stop = weir_internal_coroutine_check(coroutine);
+  if (stop < 0) return stop;
+  if (--coroutine->budget > 0) return 0;
+  return yield_now(coroutine);
+}
+
+int weir_yield(void) {
+  int result = weir_internal_enter(NULL);
+  return result < 0 ? result : yield_now(weir_internal_running());
+}
+
+// Suspending and waking
+
+weir_internal_ticket weir_internal_ticket_take(void) {
+  weir_internal_coroutine *coroutine = weir_internal_running();
+  uint64_t generation = ++coroutine->loop->generations << 1 | 1;
+  atomic_store_explicit(&coroutine->ticket, generation, memory_order_release);
+  weir_internal_ticket ticket = {coroutine, generation};
+  return ticket;
+}
+
+// Takes the right to wake |ticket|; only one who asks gets it.
+static bool win(weir_internal_ticket ticket) {
+  uint64_t expected = ticket.generation;
+  return atomic_compare_exchange_strong_explicit(&ticket.coroutine->ticket, &expected,
+                                                 ticket.generation - 1, memory_order_acq_rel,
+                                                 memory_order_relaxed);
+}
+
+bool weir_internal_wake(weir_internal_ticket ticket, int reason) {
+  if (!win(ticket)) return false;
+  weir_internal_coroutine *coroutine = ticket.coroutine;
+  coroutine->wake_reason = reason;
+  if (coroutine->loop == weir_internal_thread_loop) {
+    weir_internal_loop_make_ready(coroutine->loop, coroutine);
+  } else {
+    weir_internal_loop_post(coroutine->loop, &coroutine->wake_message);
+  }
+  return true;
+}
+
+static void deliver_wake(weir_internal_message *message) {
+  weir_internal_coroutine *coroutine =
+      WEIR_INTERNAL_CONTAINER(message, weir_internal_coroutine, wake_message);
+  weir_internal_loop_make_ready(coroutine->loop, coroutine);
+}
+
+static weir_internal_ticket present_ticket(weir_internal_coroutine *coroutine) {
+  uint64_t generation = atomic_load_explicit(&coroutine->ticket, memory_order_acquire);
+  weir_internal_ticket ticket = {coroutine, generation};
+  return ticket;
+}
+
+static bool is_parked(weir_internal_ticket ticket) { return (ticket.generation & 1) != 0; }
+
+// The timer stays armed when its suspension ends early, because most end early and the next deadline
+// is mostly later. So it may fire too soon, and is then armed again.
+static void fire_deadline(weir_internal_timer *timer) {
+  weir_internal_coroutine *coroutine =
+      WEIR_INTERNAL_CONTAINER(timer, weir_internal_coroutine, timer);
+  weir_internal_loop *loop = coroutine->loop;
+  weir_internal_ticket ticket = present_ticket(coroutine);
+  if (!is_parked(ticket) || coroutine->wake_at == WEIR_FOREVER) return;
+  if (coroutine->wake_at > loop->now) {
+    weir_internal_timer_arm(loop, timer, coroutine->wake_at);
+    return;
+  }
+  bool is_deadline = coroutine->wake_at == coroutine->deadline;
+  if (weir_internal_wake(ticket, is_deadline ? -ETIMEDOUT : -ETIME) && is_deadline) {
+    coroutine->deadline_expired = true;
+  }
+}
+
+int weir_internal_suspend(weir_internal_ticket ticket, int64_t until) {
+  weir_internal_coroutine *coroutine = ticket.coroutine;
+  weir_internal_pre_suspend_run(coroutine);
+  int stop = weir_internal_coroutine_check(coroutine);
+  if (stop < 0 && win(ticket)) return stop;
+  coroutine->wake_at = until < coroutine->deadline ? until : coroutine->deadline;
+  bool covered = coroutine->timer.armed && coroutine->timer.when <= coroutine->wake_at;
+  if (coroutine->wake_at != WEIR_FOREVER && !covered) {
+    weir_internal_timer_arm(coroutine->loop, &coroutine->timer, coroutine->wake_at);
+  }
+  return weir_internal_coroutine_park(coroutine);
+}
+
+// Cancelling
+
+static void cancel_one(weir_internal_coroutine *coroutine) {
+  coroutine->cancelled = true;
+  weir_internal_ticket ticket = present_ticket(coroutine);
+  // A wake that is lost has met one that came before, and the next suspension tells.
+  if (is_parked(ticket) && coroutine->shields == 0) (void)weir_internal_wake(ticket, -ECANCELED);
+}
+
+// Returns the first child in the scopes of |owner| from |link| on, and marks these as cancelled.
+static weir_internal_coroutine *first_child(weir_internal_coroutine *owner,
+                                            weir_internal_link *link) {
+  for (; link != &owner->scopes; link = link->next) {
+    weir_scope *scope = WEIR_INTERNAL_CONTAINER(link, weir_scope, link);
+    if (scope->shielded) continue;
+    scope->cancelled = true;
+    if (!weir_internal_list_is_empty(&scope->children)) {
+      return WEIR_INTERNAL_CONTAINER(scope->children.next, weir_internal_coroutine, sibling);
+    }
+  }
+  return NULL;
+}
+
+// Returns who follows |coroutine| in a walk of the tree below |top|. No recursion: the tree may be
+// deeper than a stack.
+static weir_internal_coroutine *next_in_tree(weir_internal_coroutine *coroutine,
+                                             weir_internal_coroutine *top) {
+  weir_internal_coroutine *child = first_child(coroutine, coroutine->scopes.next);
+  if (child != NULL) return child;
+  while (coroutine != top) {
+    weir_scope *scope = coroutine->parent;
+    if (coroutine->sibling.next != &scope->children) {
+      return WEIR_INTERNAL_CONTAINER(coroutine->sibling.next, weir_internal_coroutine, sibling);
+    }
+    child = first_child(scope->owner, scope->link.next);
+    if (child != NULL) return child;
+    coroutine = scope->owner;
+  }
+  return NULL;
+}
+
+void weir_internal_coroutine_cancel(weir_internal_coroutine *coroutine) {
+  weir_internal_coroutine *top = coroutine;
+  while (coroutine != NULL) {
+    cancel_one(coroutine);
+    coroutine = next_in_tree(coroutine, top);
+  }
+}
+
+bool weir_is_cancelled(void) {
+  weir_internal_coroutine *coroutine = weir_internal_running();
+  return coroutine != NULL && coroutine->cancelled;
+}

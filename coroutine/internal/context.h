@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Contexts: a place in the code with its stack, between which a thread switches.
+
+#ifndef WEIR_COROUTINE_INTERNAL_CONTEXT_H
+#define WEIR_COROUTINE_INTERNAL_CONTEXT_H
+
+#include <stddef.h>
+
+#include "coroutine/internal/sanitizers.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct weir_internal_context {
+  void *stack_pointer;
+#if WEIR_INTERNAL_ASAN
+  void *fake_stack;
+  const void *stack_bottom;
+  size_t stack_size;
+#endif
+#if WEIR_INTERNAL_TSAN
+  void *fiber;
+#endif
+} weir_internal_context;
+
+typedef void (*weir_internal_entry)(void *argument);
+
+// weir_internal_context_make prepares |context| to run |entry| with |argument| on the stack of |size|
+// bytes at |bottom|, whose end is aligned to 16 bytes. |entry| must begin with
+// weir_internal_context_entered and must not return.
+void weir_internal_context_make(weir_internal_context *context, void *bottom, size_t size,
+                                weir_internal_entry entry, void *argument);
+
+// weir_internal_context_entered is the first call on a new stack, which was reached from |from|.
+void weir_internal_context_entered(weir_internal_context *from);
+
+// weir_internal_context_switch leaves the current place in |from| and goes on in |to|.
+void weir_internal_context_switch(weir_internal_context *from, weir_internal_context *to);
+
+// weir_internal_context_leave goes on in |to| and never comes back.
+void weir_internal_context_leave(weir_internal_context *from, weir_internal_context *to)
+    __attribute__((noreturn));
+
+// weir_internal_context_destroy frees what sanitizers keep for a context that was left for ever.
+void weir_internal_context_destroy(weir_internal_context *context);
+
+// The machine's part, one implementation for each architecture: switch_x86_64.S, switch_aarch64.S
+// and, for all others, switch_ucontext.c.
+
+// weir_internal_switch_stack saves the registers that calls preserve on the stack, that stack's
+// pointer in *save, and goes on with those saved at |restore|.
+void weir_internal_switch_stack(void **save, void *restore);
+
+// weir_internal_switch_prepare returns what to restore in order to call |entry| with |argument| on the
+// stack that ends at |top|.
+void *weir_internal_switch_prepare(void *bottom, void *top, weir_internal_entry entry,
+                                   void *argument);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif  // WEIR_COROUTINE_INTERNAL_CONTEXT_H

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The loop: what runs the coroutines of one thread. It keeps those that can run, the timers, and an
+// inbox for other threads; it knows no system call. Whoever owns it (the selector) provides three
+// operations, and that is the first of the two seams of Weir.
+
+#ifndef WEIR_COROUTINE_INTERNAL_LOOP_H
+#define WEIR_COROUTINE_INTERNAL_LOOP_H
+
+#include "base/internal/list.h"
+#include "weir/coroutine.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct weir_internal_loop weir_internal_loop;
+
+// The operations of the world below.
+typedef struct weir_internal_loop_operations {
+  // Returns the time in nanoseconds; never goes back.
+  int64_t (*now)(void *context);
+  // Waits until something happened, |until| came (0: just looks, WEIR_FOREVER: no limit) or |wake|
+  // was called, and tells those concerned, on this thread. Returns 0 or a negative code; a failure
+  // is reported by weir_internal_loop_run, after its coroutines were cancelled and have ended.
+  int (*wait)(void *context, int64_t until);
+  // Makes the present or next |wait| return. Called from any thread.
+  void (*wake)(void *context);
+} weir_internal_loop_operations;
+
+typedef struct weir_internal_loop_options {
+  size_t stack_size;      // bytes of each stack without its guard page
+  int64_t drain_timeout;  // how long the loop waiters may go on after the last coroutine
+} weir_internal_loop_options;
+
+// weir_internal_loop_create makes a loop over |operations|, which must outlive it.
+WEIR_MUST_USE int weir_internal_loop_create(weir_internal_loop **out,
+                                            const weir_internal_loop_operations *operations,
+                                            void *context,
+                                            const weir_internal_loop_options *options);
+
+// weir_internal_loop_run runs |function| as the root coroutine on the calling thread, until it and
+// all others have ended and no loop waiter is left. Returns the function's result, or the failure
+// that kept it from running. -EBUSY when a loop runs on this thread already.
+WEIR_MUST_USE int weir_internal_loop_run(weir_internal_loop *loop, weir_function function,
+                                         void *argument);
+
+// weir_internal_loop_close frees the loop, which must not be running. NULL is legal.
+void weir_internal_loop_close(weir_internal_loop *loop);
+
+// weir_internal_loop_cancel_root cancels the root coroutine. On the loop's thread.
+void weir_internal_loop_cancel_root(weir_internal_loop *loop);
+
+// weir_internal_current_loop returns the loop that runs on this thread, or NULL.
+weir_internal_loop *weir_internal_current_loop(void);
+
+// weir_internal_loop_now returns the time at which the loop last looked at its clock.
+int64_t weir_internal_loop_now(const weir_internal_loop *loop);
+
+// weir_internal_loop_coroutine_count returns how many coroutines have not ended.
+size_t weir_internal_loop_coroutine_count(const weir_internal_loop *loop);
+
+// Loop locals: one value for each |key| (any address), made by upper layers, destroyed with the
+// loop in reverse order of their making.
+void *weir_internal_loop_local(const weir_internal_loop *loop, const void *key);
+WEIR_MUST_USE int weir_internal_loop_set_local(weir_internal_loop *loop, const void *key,
+                                               void *value, void (*destroy)(void *value));
+
+// Timers. |fire| runs on the loop's thread, outside any coroutine, once the time has come; it must
+// not suspend. Arming an armed timer moves it.
+typedef struct weir_internal_timer {
+  struct weir_internal_timer *child;
+  struct weir_internal_timer *sibling;
+  struct weir_internal_timer *parent_or_previous;
+  int64_t when;
+  void (*fire)(struct weir_internal_timer *timer);
+  bool armed;
+} weir_internal_timer;
+void weir_internal_timer_arm(weir_internal_loop *loop, weir_internal_timer *timer, int64_t when);
+void weir_internal_timer_cancel(weir_internal_loop *loop, weir_internal_timer *timer);
+
+// Loop waiters: what goes on in the loop although no coroutine waits for it, such as the rest of a
+// flush. The loop does not end before they do. Past its drain timeout it calls |abandon|, which must
+// give up at once and remove the waiter.
+typedef struct weir_internal_loop_waiter {
+  weir_internal_link link;
+  void (*abandon)(struct weir_internal_loop_waiter *waiter);
+} weir_internal_loop_waiter;
+void weir_internal_loop_waiter_add(weir_internal_loop *loop, weir_internal_loop_waiter *waiter);
+void weir_internal_loop_waiter_remove(weir_internal_loop_waiter *waiter);
+
+// Messages: how other threads reach a loop. |run| is called on the loop's thread, outside any
+// coroutine; the message may be freed or sent again from there.
+typedef struct weir_internal_message {
+  struct weir_internal_message *next;
+  void (*run)(struct weir_internal_message *message);
+} weir_internal_message;
+void weir_internal_loop_post(weir_internal_loop *loop, weir_internal_message *message);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif  // WEIR_COROUTINE_INTERNAL_LOOP_H

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// How the upper layers make a coroutine wait. A function that suspends calls weir_internal_enter
+// first; to wait, it takes a ticket, leaves it with whoever will wake it, and suspends. Each ticket
+// wakes once: the first wake, cancellation or deadline wins, the others miss.
+
+#ifndef WEIR_COROUTINE_INTERNAL_SUSPEND_H
+#define WEIR_COROUTINE_INTERNAL_SUSPEND_H
+
+#include "base/internal/list.h"
+#include "coroutine/internal/loop.h"
+#include "weir/coroutine.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct weir_internal_coroutine weir_internal_coroutine;
+
+// weir_internal_current_coroutine returns the coroutine that runs on this thread, or NULL.
+weir_internal_coroutine *weir_internal_current_coroutine(void);
+
+// weir_internal_enter is the first line of every public function that suspends: it returns -EINVAL
+// outside a coroutine, -EXDEV when |loop| is not NULL and not the current one, -ECANCELED,
+// -ETIMEDOUT, or 0. Now and then it yields first, so that a coroutine whose operations never need to
+// wait does not starve the others.
+WEIR_MUST_USE int weir_internal_enter(const weir_internal_loop *loop);
+
+typedef struct weir_internal_ticket {
+  weir_internal_coroutine *coroutine;
+  uint64_t generation;
+} weir_internal_ticket;
+
+// weir_internal_ticket_take begins a suspension of the current coroutine, which must go on to
+// weir_internal_suspend. From now on the ticket can be used.
+weir_internal_ticket weir_internal_ticket_take(void);
+
+// weir_internal_suspend runs the pre-suspend hooks, then waits for |ticket| to be woken. Returns the
+// |reason| of the wake; -ETIME when |until| (a point in time, or WEIR_FOREVER) came first;
+// -ECANCELED; -ETIMEDOUT.
+WEIR_MUST_USE int weir_internal_suspend(weir_internal_ticket ticket, int64_t until);
+
+// weir_internal_wake ends the suspension that |ticket| names, from any thread. Returns false when it
+// has ended already (and then nothing happens).
+bool weir_internal_wake(weir_internal_ticket ticket, int reason);
+
+// Wait queues: the coroutines of one loop that wait for one event, first come first served.
+typedef struct weir_internal_wait_queue {
+  weir_internal_list waiters;
+} weir_internal_wait_queue;
+void weir_internal_wait_queue_init(weir_internal_wait_queue *queue);
+// Waits to be woken through |queue|; returns as weir_internal_suspend does.
+WEIR_MUST_USE int weir_internal_wait_queue_wait(weir_internal_wait_queue *queue, int64_t until);
+// Wakes the first, or all, with |reason|. The first form returns false when nobody waits.
+bool weir_internal_wait_queue_wake_one(weir_internal_wait_queue *queue, int reason);
+void weir_internal_wait_queue_wake_all(weir_internal_wait_queue *queue, int reason);
+bool weir_internal_wait_queue_is_empty(const weir_internal_wait_queue *queue);
+
+// Pre-suspend hooks: what is to be done once, before the current coroutine suspends, yields or ends.
+// |run| must not suspend; it may add hooks, which run after it. A hook is unlinked before it runs.
+typedef struct weir_internal_pre_suspend {
+  weir_internal_link link;
+  void (*run)(struct weir_internal_pre_suspend *hook);
+} weir_internal_pre_suspend;
+void weir_internal_pre_suspend_init(weir_internal_pre_suspend *hook,
+                                    void (*run)(weir_internal_pre_suspend *hook));
+// Adds |hook| for the current coroutine; nothing happens when it is linked already.
+void weir_internal_pre_suspend_add(weir_internal_pre_suspend *hook);
+void weir_internal_pre_suspend_remove(weir_internal_pre_suspend *hook);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif  // WEIR_COROUTINE_INTERNAL_SUSPEND_H

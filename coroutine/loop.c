@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The loop: messages, timers, coroutines, the world; and again.
+
+#include "base/internal/memory.h"
+#include "coroutine/internal/coroutine.h"
+
+// The world is asked for news after so many coroutines at the latest.
+enum { COROUTINES_PER_ROUND = 128 };
+
+_Thread_local weir_internal_loop *weir_internal_thread_loop
+    __attribute__((tls_model("initial-exec")));
+
+int weir_internal_loop_create(weir_internal_loop **out,
+                              const weir_internal_loop_operations *operations, void *context,
+                              const weir_internal_loop_options *options) {
+  *out = NULL;
+  weir_internal_loop *loop = (weir_internal_loop *)weir_internal_allocate(sizeof *loop);
+  if (loop == NULL) return -ENOMEM;
+  loop->operations = operations;
+  loop->operations_context = context;
+  loop->drain_timeout = options->drain_timeout;
+  weir_internal_stack_pool_init(&loop->stacks, options->stack_size);
+  weir_internal_list_init(&loop->waiters);
+  *out = loop;
+  return 0;
+}
+
+void weir_internal_loop_close(weir_internal_loop *loop) {
+  if (loop == NULL) return;
+  while (loop->local_count > 0) {
+    loop->local_count--;
+    loop->locals[loop->local_count].destroy(loop->locals[loop->local_count].value);
+  }
+  weir_internal_stack_pool_destroy(&loop->stacks);
+  weir_internal_release(loop, sizeof *loop);
+}
+
+// Ready coroutines
+
+void weir_internal_loop_make_ready(weir_internal_loop *loop, weir_internal_coroutine *coroutine) {
+  coroutine->next_ready = NULL;
+  if (loop->ready_last == NULL) {
+    loop->ready_first = coroutine;
+  } else {
+    loop->ready_last->next_ready = coroutine;
+  }
+  loop->ready_last = coroutine;
+  loop->ready_count++;
+}
+
+static weir_internal_coroutine *take_ready(weir_internal_loop *loop) {
+  weir_internal_coroutine *coroutine = loop->ready_first;
+  loop->ready_first = coroutine->next_ready;
+  if (loop->ready_first == NULL) loop->ready_last = NULL;
+  loop->ready_count--;
+  return coroutine;
+}
+
+static void run_ready(weir_internal_loop *loop) {
+  // Those that become ready meanwhile wait for the next round, so that none starves the world.
+  size_t count = loop->ready_count;
+  if (count > COROUTINES_PER_ROUND) count = COROUTINES_PER_ROUND;
+  while (count-- > 0) weir_internal_coroutine_resume(take_ready(loop));
+}
+
+// Timers
+
+void weir_internal_timer_arm(weir_internal_loop *loop, weir_internal_timer *timer, int64_t when) {
+  if (timer->armed) weir_internal_timer_heap_remove(&loop->timers, timer);
+  timer->when = when;
+  weir_internal_timer_heap_add(&loop->timers, timer);
+}
+
+void weir_internal_timer_cancel(weir_internal_loop *loop, weir_internal_timer *timer) {
+  if (timer->armed) weir_internal_timer_heap_remove(&loop->timers, timer);
+}
+
+static void fire_due(weir_internal_loop *loop) {
+  weir_internal_timer *timer;
+  while ((timer = loop->timers.first) != NULL && timer->when <= loop->now) {
+    weir_internal_timer_heap_remove(&loop->timers, timer);
+    timer->fire(timer);
+  }
+}
+
+// Messages
+
+void weir_internal_loop_post(weir_internal_loop *loop, weir_internal_message *message) {
+  weir_internal_message *head = atomic_load_explicit(&loop->inbox, memory_order_relaxed);
+  do {
+    message->next = head;
+  } while (!atomic_compare_exchange_weak_explicit(&loop->inbox, &head, message,
+                                                  memory_order_release, memory_order_relaxed));
+  if (head == NULL) loop->operations->wake(loop->operations_context);
+}
+
+static void read_inbox(weir_internal_loop *loop) {
+  if (atomic_load_explicit(&loop->inbox, memory_order_relaxed) == NULL) return;
+  weir_internal_message *newest =
+      atomic_exchange_explicit(&loop->inbox, NULL, memory_order_acquire);
+  weir_internal_message *oldest = NULL;
+  while (newest != NULL) {
+    weir_internal_message *next = newest->next;
+    newest->next = oldest;
+    oldest = newest;
+    newest = next;
+  }
+  while (oldest != NULL) {
+    // |run| may free or post the message again.
+    weir_internal_message *next = oldest->next;
+    oldest->run(oldest);
+    oldest = next;
+  }
+}
+
+// Running
+
+// One round; waits no longer than |limit|.
+static void turn(weir_internal_loop *loop, int64_t limit) {
+  read_inbox(loop);
+  fire_due(loop);
+  run_ready(loop);
+  int64_t until = loop->timers.first != NULL ? loop->timers.first->when : WEIR_FOREVER;
+  if (until > limit) until = limit;
+  bool busy = loop->ready_count > 0 ||
+              atomic_load_explicit(&loop->inbox, memory_order_relaxed) != NULL ||
+              (loop->coroutine_count == 0 && weir_internal_list_is_empty(&loop->waiters));
+  int result = loop->operations->wait(loop->operations_context, busy ? 0 : until);
+  loop->now = loop->operations->now(loop->operations_context);
+  if (result < 0 && loop->wait_failure == 0) {
+    loop->wait_failure = result;
+    weir_internal_loop_cancel_root(loop);
+  }
+}
+
+static void drain(weir_internal_loop *loop) {
+  bool unlimited = loop->drain_timeout > WEIR_FOREVER - loop->now;
+  int64_t limit = unlimited ? WEIR_FOREVER : loop->now + loop->drain_timeout;
+  while (!weir_internal_list_is_empty(&loop->waiters) && loop->now < limit) turn(loop, limit);
+  while (!weir_internal_list_is_empty(&loop->waiters)) {
+    weir_internal_loop_waiter *waiter =
+        WEIR_INTERNAL_CONTAINER(loop->waiters.next, weir_internal_loop_waiter, link);
+    waiter->abandon(waiter);
+  }
+}
+
+int weir_internal_loop_run(weir_internal_loop *loop, weir_function function, void *argument) {
+  if (weir_internal_thread_loop != NULL || loop->running) return -EBUSY;
+  loop->now = loop->operations->now(loop->operations_context);
+  loop->wait_failure = 0;
+  weir_internal_coroutine *root = weir_internal_coroutine_create(loop, function, argument);
+  if (root == NULL) return -ENOMEM;
+  weir_internal_scope_init(&root->own_scope, root);
+  loop->root = root;
+  loop->running = true;
+  weir_internal_thread_loop = loop;
+  weir_internal_loop_make_ready(loop, root);
+  while (loop->coroutine_count > 0) turn(loop, WEIR_FOREVER);
+  drain(loop);
+  weir_internal_thread_loop = NULL;
+  loop->running = false;
+  return loop->wait_failure < 0 ? loop->wait_failure : loop->root_result;
+}
+
+void weir_internal_loop_cancel_root(weir_internal_loop *loop) {
+  if (loop->root != NULL) weir_internal_coroutine_cancel(loop->root);
+}
+
+weir_internal_loop *weir_internal_current_loop(void) { return weir_internal_thread_loop; }
+
+int64_t weir_internal_loop_now(const weir_internal_loop *loop) { return loop->now; }
+
+size_t weir_internal_loop_coroutine_count(const weir_internal_loop *loop) {
+  return loop->coroutine_count;
+}
+
+// Loop waiters and locals
+
+void weir_internal_loop_waiter_add(weir_internal_loop *loop, weir_internal_loop_waiter *waiter) {
+  weir_internal_list_append(&loop->waiters, &waiter->link);
+}
+
+void weir_internal_loop_waiter_remove(weir_internal_loop_waiter *waiter) {
+  weir_internal_link_remove(&waiter->link);
+}
+
+void *weir_internal_loop_local(const weir_internal_loop *loop, const void *key) {
+  for (size_t i = 0; i < loop->local_count; i++) {
+    if (loop->locals[i].key == key) return loop->locals[i].value;
+  }
+  return NULL;
+}
+
+int weir_internal_loop_set_local(weir_internal_loop *loop, const void *key, void *value,
+                                 void (*destroy)(void *value)) {
+  if (loop->local_count == WEIR_INTERNAL_LOOP_LOCALS) return -ENOMEM;
+  loop->locals[loop->local_count].key = key;
+  loop->locals[loop->local_count].value = value;
+  loop->locals[loop->local_count].destroy = destroy;
+  loop->local_count++;
+  return 0;
+}

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Scopes own coroutines and do not end before them; launching.
+
+#include "base/internal/memory.h"
+#include "coroutine/internal/coroutine.h"
+
+void weir_internal_scope_init(weir_scope *scope, weir_internal_coroutine *owner) {
+  scope->owner = owner;
+  weir_internal_list_init(&scope->children);
+  weir_internal_wait_queue_init(&scope->waiter);
+  scope->deadline = owner->deadline;
+  scope->shielded = owner->shields > 0;
+  scope->cancelled = owner->cancelled && !scope->shielded;
+  weir_internal_list_append(&owner->scopes, &scope->link);
+}
+
+int weir_scope_open(weir_scope **out, const weir_scope_options *options) {
+  weir_internal_coroutine *owner = weir_internal_running();
+  if (out == NULL) return -EINVAL;
+  *out = NULL;
+  if (owner == NULL) return -EINVAL;
+  weir_scope *scope = (weir_scope *)weir_internal_allocate(sizeof *scope);
+  if (scope == NULL) return -ENOMEM;
+  weir_internal_scope_init(scope, owner);
+  if (options != NULL) scope->fail_together = options->fail_together;
+  *out = scope;
+  return 0;
+}
+
+// Returns the scope that |scope| names for the current coroutine, or NULL when there is none.
+static weir_scope *resolve(weir_scope *scope) {
+  weir_internal_coroutine *current = weir_internal_running();
+  if (current == NULL) return NULL;
+  return scope != NULL ? scope : &current->own_scope;
+}
+
+int weir_scope_wait(weir_scope *scope) {
+  scope = resolve(scope);
+  if (scope == NULL || scope->owner != weir_internal_running()) return -EINVAL;
+  int result = weir_internal_enter(NULL);
+  while (result == 0 && !weir_internal_list_is_empty(&scope->children)) {
+    result = weir_internal_wait_queue_wait(&scope->waiter, WEIR_FOREVER);
+  }
+  return result < 0 ? result : scope->first_failure;
+}
+
+void weir_internal_scope_cancel_children(weir_scope *scope) {
+  scope->cancelled = true;
+  for (weir_internal_link *link = scope->children.next; link != &scope->children;
+       link = link->next) {
+    weir_internal_coroutine_cancel(
+        WEIR_INTERNAL_CONTAINER(link, weir_internal_coroutine, sibling));
+  }
+}
+
+void weir_scope_cancel(weir_scope *scope) {
+  scope = resolve(scope);
+  if (scope != NULL) weir_internal_scope_cancel_children(scope);
+}
+
+void weir_internal_scope_join(weir_scope *scope) {
+  weir_shield shield = weir_shield_begin();
+  while (!weir_internal_list_is_empty(&scope->children)) {
+    // Behind the shield nothing but the last child wakes it.
+    int result = weir_internal_wait_queue_wait(&scope->waiter, WEIR_FOREVER);
+    (void)result;
+  }
+  weir_shield_end(shield);
+}
+
+static void free_scope(weir_scope *scope) {
+  weir_internal_link_remove(&scope->link);
+  weir_internal_release(scope, sizeof *scope);
+}
+
+int weir_scope_close(weir_scope *scope) {
+  if (scope == NULL) return 0;
+  weir_internal_coroutine *current = weir_internal_running();
+  if (current == NULL || scope->owner != current || scope == &current->own_scope) return -EINVAL;
+  weir_internal_scope_cancel_children(scope);
+  weir_internal_scope_join(scope);
+  int result = scope->first_failure;
+  free_scope(scope);
+  return result;
+}
+
+void weir_internal_scopes_end(weir_internal_coroutine *coroutine, int result) {
+  weir_scope *own = &coroutine->own_scope;
+  while (coroutine->scopes.previous != &own->link) {
+    weir_scope *scope = WEIR_INTERNAL_CONTAINER(coroutine->scopes.previous, weir_scope, link);
+    weir_internal_scope_cancel_children(scope);
+    weir_internal_scope_join(scope);
+    free_scope(scope);
+  }
+  if (result < 0) weir_internal_scope_cancel_children(own);
+  weir_internal_scope_join(own);
+}
+
+void weir_internal_scope_child_ended(weir_scope *scope, weir_internal_coroutine *child,
+                                     int result) {
+  weir_internal_link_remove(&child->sibling);
+  bool failed = result < 0 && result != -ECANCELED;
+  if (failed && scope->first_failure == 0) {
+    scope->first_failure = result;
+    if (scope->fail_together) weir_internal_scope_cancel_children(scope);
+  }
+  if (weir_internal_list_is_empty(&scope->children)) {
+    weir_internal_wait_queue_wake_all(&scope->waiter, 0);
+  }
+}
+
+int weir_launch(weir_scope *scope, weir_job **out_or_null, const weir_launch_options *options,
+                weir_function function, void *argument) {
+  if (out_or_null != NULL) *out_or_null = NULL;
+  scope = resolve(scope);
+  if (scope == NULL || function == NULL) return -EINVAL;
+  weir_internal_loop *loop = weir_internal_thread_loop;
+  if (scope->owner->loop != loop) return -EXDEV;
+  weir_job *job = NULL;
+  if (out_or_null != NULL) {
+    job = (weir_job *)weir_internal_allocate(sizeof *job);
+    if (job == NULL) return -ENOMEM;
+  }
+  weir_internal_coroutine *child = weir_internal_coroutine_create(loop, function, argument);
+  if (child == NULL) {
+    weir_internal_release(job, sizeof *job);
+    return -ENOMEM;
+  }
+  child->deadline = scope->deadline;
+  child->cancelled = scope->cancelled;
+  child->launch_site = __builtin_return_address(0);
+  if (options != NULL) child->name = options->name;
+  child->parent = scope;
+  weir_internal_list_append(&scope->children, &child->sibling);
+  weir_internal_scope_init(&child->own_scope, child);
+  if (job != NULL) {
+    job->loop = loop;
+    job->coroutine = child;
+    weir_internal_wait_queue_init(&job->waiters);
+    child->job = job;
+    *out_or_null = job;
+  }
+  weir_internal_loop_make_ready(loop, child);
+  return 0;
+}

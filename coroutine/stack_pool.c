@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "coroutine/internal/stack_pool.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/internal/memory.h"
+#include "coroutine/internal/sanitizers.h"
+
+enum {
+  FIRST_SLAB_COUNT = 16,
+  LARGEST_SLAB_COUNT = 1024,
+  // Free stacks that keep their memory; what is above goes back to the kernel.
+  WARM_STACKS = 256,
+  // Stacks all aligned alike would compete for the same few sets of the processor's cache.
+  CACHE_LINE = 64,
+  COLOURS = 16,
+};
+
+struct weir_internal_stack_slab {
+  weir_internal_stack_slab *next;
+  char *pages;
+  size_t size;
+  size_t count;
+  weir_internal_stack stacks[];
+};
+
+static size_t slab_size(size_t count) {
+  return sizeof(weir_internal_stack_slab) + count * sizeof(weir_internal_stack);
+}
+
+void weir_internal_stack_pool_init(weir_internal_stack_pool *pool, size_t stack_size) {
+  size_t page = (size_t)sysconf(_SC_PAGESIZE);
+  memset(pool, 0, sizeof *pool);
+  pool->page_size = page;
+  pool->stack_size = (stack_size + page - 1) / page * page;
+  pool->next_slab_count = FIRST_SLAB_COUNT;
+}
+
+static void push_free(weir_internal_stack_pool *pool, weir_internal_stack *stack) {
+  stack->next_free = pool->free;
+  pool->free = stack;
+  pool->free_count++;
+}
+
+static weir_internal_stack *pop_free(weir_internal_stack_pool *pool) {
+  weir_internal_stack *stack = pool->free;
+  pool->free = stack->next_free;
+  pool->free_count--;
+  return stack;
+}
+
+static bool add_slab(weir_internal_stack_pool *pool) {
+  size_t count = pool->next_slab_count;
+  size_t stride = pool->page_size + pool->stack_size;
+  weir_internal_stack_slab *slab =
+      (weir_internal_stack_slab *)weir_internal_allocate(slab_size(count));
+  if (slab == NULL) return false;
+  slab->count = count;
+  slab->size = count * stride;
+  slab->pages = (char *)weir_internal_map_pages(slab->size);
+  if (slab->pages == NULL) {
+    weir_internal_release(slab, slab_size(count));
+    return false;
+  }
+  // A huge page would make each parked coroutine cost up to 2 MiB. EINVAL: the kernel has none.
+  int ignored = madvise(slab->pages, slab->size, MADV_NOHUGEPAGE);
+  (void)ignored;
+#if WEIR_INTERNAL_ASAN
+  __lsan_register_root_region(slab->pages, slab->size);
+#endif
+  for (size_t i = count; i-- > 0;) {
+    weir_internal_stack *stack = &slab->stacks[i];
+    stack->bottom = slab->pages + i * stride + pool->page_size;
+    stack->top = slab->pages + (i + 1) * stride - i % COLOURS * CACHE_LINE;
+    stack->trimmed = true;
+    push_free(pool, stack);
+  }
+  slab->next = pool->slabs;
+  pool->slabs = slab;
+  if (pool->next_slab_count < LARGEST_SLAB_COUNT) pool->next_slab_count *= 2;
+  return true;
+}
+
+weir_internal_stack *weir_internal_stack_take(weir_internal_stack_pool *pool) {
+  if (pool->free == NULL && !add_slab(pool)) return NULL;
+  weir_internal_stack *stack = pool->free;
+  if (!stack->guarded) {
+    char *guard = stack->bottom - pool->page_size;
+    if (weir_internal_guard_pages(guard, pool->page_size) < 0) return NULL;
+    stack->guarded = true;
+#if WEIR_INTERNAL_VALGRIND
+    stack->valgrind_id = VALGRIND_STACK_REGISTER(stack->bottom, stack->top);
+#endif
+  }
+  stack->trimmed = false;
+  return pop_free(pool);
+}
+
+void weir_internal_stack_return(weir_internal_stack_pool *pool, weir_internal_stack *stack) {
+#if WEIR_INTERNAL_ASAN
+  // Frames that were left without returning leave their red zones behind.
+  __asan_unpoison_memory_region(stack->bottom, (size_t)(stack->top - stack->bottom));
+#endif
+  if (pool->free_count >= WARM_STACKS) {
+    weir_internal_trim_pages(stack->bottom, pool->stack_size);
+    stack->trimmed = true;
+  }
+  push_free(pool, stack);
+}
+
+static void destroy_slab(weir_internal_stack_slab *slab) {
+#if WEIR_INTERNAL_VALGRIND
+  for (size_t i = 0; i < slab->count; i++) {
+    if (slab->stacks[i].guarded) VALGRIND_STACK_DEREGISTER(slab->stacks[i].valgrind_id);
+  }
+#endif
+#if WEIR_INTERNAL_ASAN
+  __lsan_unregister_root_region(slab->pages, slab->size);
+#endif
+  weir_internal_unmap_pages(slab->pages, slab->size);
+  weir_internal_release(slab, slab_size(slab->count));
+}
+
+void weir_internal_stack_pool_destroy(weir_internal_stack_pool *pool) {
+  while (pool->slabs != NULL) {
+    weir_internal_stack_slab *slab = pool->slabs;
+    pool->slabs = slab->next;
+    destroy_slab(slab);
+  }
+}

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Waiting for the descriptors of other libraries: a registration of its own for each, armed for one
+// event at a time, since only their owner knows when they have been read to the end.
+
+#include "base/internal/memory.h"
+#include "selector/internal/selector.h"
+
+static const int interests[2] = {WEIR_READABLE, WEIR_WRITABLE};
+static const uint32_t events_of[2] = {EPOLLIN | EPOLLRDHUP | EPOLLPRI, EPOLLOUT};
+
+typedef struct selecting {
+  weir_internal_ticket ticket;
+  int ready;
+} selecting;
+
+struct weir_internal_foreign {
+  weir_internal_registration registration;
+  weir_internal_selector_loop *loop;
+  selecting *waiting[2];  // one may wait for both
+  int fd;
+  bool armed_before;
+};
+
+static int arm(weir_internal_foreign *foreign) {
+  uint32_t events = 0;
+  for (int i = 0; i < 2; i++) {
+    if (foreign->waiting[i] != NULL) events |= events_of[i];
+  }
+  weir_internal_selector_loop *loop = foreign->loop;
+  int result = loop->backend->arm(loop, foreign->fd, events, foreign->registration.slot,
+                                  foreign->armed_before);
+  if (result == 0) foreign->armed_before = true;
+  return result;
+}
+
+static void leave(weir_internal_foreign *foreign, const selecting *self) {
+  for (int i = 0; i < 2; i++) {
+    if (foreign->waiting[i] == self) foreign->waiting[i] = NULL;
+  }
+}
+
+static void foreign_ready(weir_internal_registration *registration, uint32_t events) {
+  weir_internal_foreign *foreign =
+      WEIR_INTERNAL_CONTAINER(registration, weir_internal_foreign, registration);
+  if ((events & (EPOLLERR | EPOLLHUP)) != 0) events |= events_of[0] | events_of[1];
+  for (int i = 0; i < 2; i++) {
+    if (foreign->waiting[i] != NULL && (events & events_of[i]) != 0) {
+      foreign->waiting[i]->ready |= interests[i];
+    }
+  }
+  for (int i = 0; i < 2; i++) {
+    selecting *self = foreign->waiting[i];
+    if (self == NULL || self->ready == 0) continue;
+    leave(foreign, self);
+    // It misses only when a cancellation came first; the readiness will be found again.
+    (void)weir_internal_wake(self->ticket, 0);
+  }
+  if (foreign->waiting[0] == NULL && foreign->waiting[1] == NULL) return;
+  int result = arm(foreign);
+  for (int i = 0; i < 2 && result < 0; i++) {
+    selecting *self = foreign->waiting[i];
+    if (self == NULL) continue;
+    leave(foreign, self);
+    (void)weir_internal_wake(self->ticket, result);
+  }
+}
+
+static int make_room(weir_internal_selector_loop *loop, size_t size) {
+  if (size <= loop->foreign_size) return 0;
+  if (size < loop->foreign_size * 2) size = loop->foreign_size * 2;
+  weir_internal_foreign **table =
+      (weir_internal_foreign **)weir_internal_allocate(size * sizeof *table);
+  if (table == NULL) return -ENOMEM;
+  if (loop->foreign_size > 0) {
+    memcpy(table, loop->foreign, loop->foreign_size * sizeof *table);
+  }
+  weir_internal_release(loop->foreign, loop->foreign_size * sizeof *table);
+  loop->foreign = table;
+  loop->foreign_size = size;
+  return 0;
+}
+
+static int find_or_make(weir_internal_selector_loop *loop, int fd, weir_internal_foreign **out) {
+  int result = make_room(loop, (size_t)fd + 1);
+  if (result < 0) return result;
+  *out = loop->foreign[fd];
+  if (*out != NULL) return 0;
+  weir_internal_foreign *foreign =
+      (weir_internal_foreign *)weir_internal_allocate(sizeof *foreign);
+  if (foreign == NULL) return -ENOMEM;
+  foreign->registration.ready = foreign_ready;
+  foreign->loop = loop;
+  foreign->fd = fd;
+  result = weir_internal_slot_take(&loop->slots, &foreign->registration);
+  if (result < 0) {
+    weir_internal_release(foreign, sizeof *foreign);
+    return result;
+  }
+  loop->foreign[fd] = foreign;
+  *out = foreign;
+  return 0;
+}
+
+static void destroy(weir_internal_foreign *foreign) {
+  weir_internal_selector_loop *loop = foreign->loop;
+  loop->foreign[foreign->fd] = NULL;
+  if (foreign->armed_before) {
+    loop->backend->unbind(loop, foreign->fd, foreign->registration.slot);
+  } else {
+    weir_internal_slot_return(&loop->slots, foreign->registration.slot);
+  }
+  weir_internal_release(foreign, sizeof *foreign);
+}
+
+int weir_selector_select(int fd, int interest) {
+  int result = weir_internal_enter(NULL);
+  if (result < 0) return result;
+  if (fd < 0) return -EBADF;
+  if (interest == 0 || (interest & ~(WEIR_READABLE | WEIR_WRITABLE)) != 0) return -EINVAL;
+  weir_internal_selector_loop *loop = weir_internal_current_selector_loop();
+  weir_internal_foreign *foreign = NULL;
+  result = find_or_make(loop, fd, &foreign);
+  if (result < 0) return result;
+  selecting self = {.ready = 0};
+  for (int i = 0; i < 2; i++) {
+    if ((interest & interests[i]) != 0 && foreign->waiting[i] != NULL) return -EBUSY;
+  }
+  for (int i = 0; i < 2; i++) {
+    if ((interest & interests[i]) != 0) foreign->waiting[i] = &self;
+  }
+  result = arm(foreign);
+  if (result < 0) {
+    leave(foreign, &self);
+    // A regular file cannot be watched because it is always ready (epoll_ctl(2)).
+    return result == -EPERM ? interest : result;
+  }
+  self.ticket = weir_internal_ticket_take();
+  result = weir_internal_suspend(self.ticket, WEIR_FOREVER);
+  // After weir_selector_forget, which has let go of us, |foreign| is gone.
+  if (result == WEIR_E_CLOSED) return result;
+  if (loop->foreign[fd] == foreign) leave(foreign, &self);
+  return result < 0 ? result : self.ready;
+}
+
+int weir_selector_forget(int fd) {
+  weir_internal_selector_loop *loop = weir_internal_current_selector_loop();
+  if (loop == NULL) return -EINVAL;
+  if (fd < 0 || (size_t)fd >= loop->foreign_size || loop->foreign[fd] == NULL) return 0;
+  weir_internal_foreign *foreign = loop->foreign[fd];
+  for (int i = 0; i < 2; i++) {
+    selecting *self = foreign->waiting[i];
+    if (self == NULL) continue;
+    leave(foreign, self);
+    // It misses only when a cancellation came first.
+    (void)weir_internal_wake(self->ticket, WEIR_E_CLOSED);
+  }
+  destroy(foreign);
+  return 0;
+}
+
+void weir_internal_foreign_close(weir_internal_selector_loop *loop) {
+  for (size_t fd = 0; fd < loop->foreign_size; fd++) {
+    if (loop->foreign[fd] != NULL) destroy(loop->foreign[fd]);
+  }
+  weir_internal_release(loop->foreign, loop->foreign_size * sizeof(weir_internal_foreign *));
+  loop->foreign = NULL;
+  loop->foreign_size = 0;
+}

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Operations on descriptors: what a socket layer submits and a backend completes.
+//
+// A backend may complete an operation in the call that submits it, later with its result, or later
+// with -EAGAIN, which says "submit it again now": that is how a readiness backend such as epoll lets
+// the coroutine itself make the call, while its memory is warm. A completion backend never says so.
+//
+// The memory of an operation belongs to its submitter, who keeps it, and any memory it names, until it
+// completed or its cancellation was confirmed.
+
+#ifndef WEIR_SELECTOR_INTERNAL_OPERATION_H
+#define WEIR_SELECTOR_INTERNAL_OPERATION_H
+
+#include "base/internal/lender.h"
+#include "base/internal/list.h"
+#include "coroutine/internal/loop.h"
+#include "selector/internal/system_calls.h"
+#include "weir/selector.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct weir_internal_operation weir_internal_operation;
+typedef struct weir_internal_selector_loop weir_internal_selector_loop;
+
+// The two directions in which operations on a descriptor wait, one in each at most.
+typedef enum weir_internal_direction {
+  WEIR_INTERNAL_READ = 0,
+  WEIR_INTERNAL_WRITE = 1,
+} weir_internal_direction;
+
+// What a loop's backend knows by a number, because the kernel may still speak of it when it is gone.
+typedef struct weir_internal_registration {
+  // Called on the loop's thread when |events| (EPOLLIN, ...) were seen. May free the registration.
+  void (*ready)(struct weir_internal_registration *registration, uint32_t events);
+  uint32_t slot;
+} weir_internal_registration;
+
+// A descriptor is a file descriptor that a selector's loop watches. Its memory belongs to a socket.
+typedef struct weir_internal_descriptor {
+  weir_internal_registration registration;
+  int fd;
+  weir_selector *selector;
+  weir_internal_selector_loop *loop;  // NULL until the first operation
+  weir_internal_operation *waiting[2];
+  uint32_t seen;      // EPOLL bits that stay: the end and the exceptions
+  bool ready[2];      // false: the kernel has said "not now", or nothing yet
+  bool short_is_dry;  // a stream on which a short read means that no more is there
+} weir_internal_descriptor;
+
+typedef enum weir_internal_operation_kind {
+  WEIR_INTERNAL_RECEIVE,   // direction READ
+  WEIR_INTERNAL_ACCEPT,    // direction READ
+  WEIR_INTERNAL_SEND,      // direction WRITE
+  WEIR_INTERNAL_CONNECT,   // direction WRITE
+  WEIR_INTERNAL_WRITABLE,  // direction WRITE; completes with 0 when a send may succeed
+  WEIR_INTERNAL_READABLE,  // direction READ; completes with 0 when a receive may succeed
+} weir_internal_operation_kind;
+
+struct weir_internal_operation {
+  weir_internal_operation_kind kind;
+  int result;
+  weir_internal_descriptor *descriptor;
+  // Called on the loop's thread, outside any coroutine or inside another, when an operation that was
+  // pending has completed with |result|. Must not suspend.
+  void (*complete)(weir_internal_operation *operation);
+  void *owner;  // for |complete|
+  union {
+    weir_internal_lender *lender;  // RECEIVE: result is the number of bytes, 0 at the end
+    struct {                       // SEND: result is the number of bytes
+      const struct iovec *buffers;
+      int count;
+    } send;
+    struct {  // ACCEPT: result is the new fd, non-blocking and close-on-exec
+      struct sockaddr *address;
+      socklen_t *size;
+    } accept;
+    struct {  // CONNECT: result is 0
+      const struct sockaddr *address;
+      socklen_t size;
+      bool begun;  // set by the backend
+    } connect;
+  } with;
+};
+
+// weir_internal_descriptor_open makes |descriptor| speak for |fd|, a non-blocking socket, which it
+// owns from now on. |short_is_dry| is for TCP streams with SO_OOBINLINE on. Cannot fail; the first
+// operation binds it to the loop where that happens.
+void weir_internal_descriptor_open(weir_internal_descriptor *descriptor, weir_selector *selector,
+                                   int fd, bool short_is_dry);
+
+// weir_internal_descriptor_close closes the fd; nothing may be pending. Legal when it is closed.
+void weir_internal_descriptor_close(weir_internal_descriptor *descriptor);
+
+// weir_internal_descriptor_interrupt completes what is pending in |direction|, if anything, with
+// |reason|.
+void weir_internal_descriptor_interrupt(weir_internal_descriptor *descriptor,
+                                        weir_internal_direction direction, int reason);
+
+// weir_internal_submit starts |operation|. Returns its result (with -EAGAIN never among them), or
+// -EINPROGRESS: then |complete| will be called. -EXDEV when the descriptor belongs to another loop,
+// -EBUSY when an operation is pending in that direction.
+WEIR_MUST_USE int weir_internal_submit(weir_internal_operation *operation);
+
+// weir_internal_try runs |operation| without ever waiting: returns its result or -EAGAIN.
+WEIR_MUST_USE int weir_internal_try(weir_internal_operation *operation);
+
+// weir_internal_cancel_operation takes back a pending |operation|. Returns true when |complete| will
+// not be called any more; false when the backend has to confirm, which it does by completing it with
+// -ECANCELED, or its result. epoll always returns true.
+WEIR_MUST_USE bool weir_internal_cancel_operation(weir_internal_operation *operation);
+
+// weir_internal_await submits |operation| and suspends the current coroutine until it has completed.
+// Returns its result, or -ECANCELED or -ETIMEDOUT, and then it has had no effect. Sets |complete| and
+// |owner|.
+WEIR_MUST_USE int weir_internal_await(weir_internal_operation *operation);
+
+// weir_internal_selector_calls returns the selector's table of system calls.
+const weir_internal_system_calls *weir_internal_selector_calls(const weir_selector *selector);
+
+// weir_internal_selector_await_descriptor suspends until the selector has closed a file descriptor,
+// or for |nanoseconds|. For those who ran out of them. Returns 0 in both cases, or -ECANCELED or
+// -ETIMEDOUT.
+WEIR_MUST_USE int weir_internal_selector_await_descriptor(weir_selector *selector,
+                                                          int64_t nanoseconds);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif  // WEIR_SELECTOR_INTERNAL_OPERATION_H

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The system calls that Weir makes: the second of its two seams. Every one goes through the table of
+// its selector, so that a test can count it or make it fail, and a simulation can answer it. Each
+// function returns zero or more on success and a negated errno on failure.
+
+#ifndef WEIR_SELECTOR_INTERNAL_SYSTEM_CALLS_H
+#define WEIR_SELECTOR_INTERNAL_SYSTEM_CALLS_H
+
+#include <signal.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct weir_internal_system_calls {
+  void *context;  // passed to each function
+  // Sockets.
+  int (*socket)(void *context, int domain, int type, int protocol);
+  int (*bind)(void *context, int fd, const struct sockaddr *address, socklen_t size);
+  int (*listen)(void *context, int fd, int backlog);
+  int (*accept)(void *context, int fd, struct sockaddr *address, socklen_t *size, int flags);
+  int (*connect)(void *context, int fd, const struct sockaddr *address, socklen_t size);
+  int (*get_option)(void *context, int fd, int level, int name, void *value, socklen_t *size);
+  int (*set_option)(void *context, int fd, int level, int name, const void *value, socklen_t size);
+  int (*local_address)(void *context, int fd, struct sockaddr *address, socklen_t *size);
+  int (*remote_address)(void *context, int fd, struct sockaddr *address, socklen_t *size);
+  int (*shutdown)(void *context, int fd, int how);
+  // Receive and send never raise SIGPIPE.
+  int (*receive)(void *context, int fd, const struct iovec *buffers, int count);
+  int (*send)(void *context, int fd, const struct iovec *buffers, int count);
+  // Descriptors of any kind.
+  int (*close)(void *context, int fd);
+  int (*read)(void *context, int fd, void *out, size_t size);
+  int (*write)(void *context, int fd, const void *data, size_t size);
+  // Waiting. |timeout| in nanoseconds, negative for none.
+  int (*epoll_create)(void *context);
+  int (*epoll_control)(void *context, int epoll, int operation, int fd, struct epoll_event *event);
+  int (*epoll_wait)(void *context, int epoll, struct epoll_event *events, int count,
+                    int64_t timeout);
+  int (*event_create)(void *context);
+  // Signals.
+  int (*signal_create)(void *context, const sigset_t *signals);
+  int (*signal_mask)(void *context, int how, const sigset_t *signals, sigset_t *out_previous);
+  // The time of CLOCK_MONOTONIC in nanoseconds.
+  int64_t (*now)(void *context);
+} weir_internal_system_calls;
+
+// The kernel's own.
+extern const weir_internal_system_calls weir_internal_kernel;
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif  // WEIR_SELECTOR_INTERNAL_SYSTEM_CALLS_H

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Descriptors and their operations, above the backend.
+
+#include "selector/internal/operation.h"
+
+#include <assert.h>
+
+#include "selector/internal/selector.h"
+
+const weir_internal_system_calls *weir_internal_selector_calls(const weir_selector *selector) {
+  return selector->calls;
+}
+
+void weir_internal_descriptor_open(weir_internal_descriptor *descriptor, weir_selector *selector,
+                                   int fd, bool short_is_dry) {
+  memset(descriptor, 0, sizeof *descriptor);
+  descriptor->selector = selector;
+  descriptor->fd = fd;
+  descriptor->short_is_dry = short_is_dry;
+  // A new descriptor can be written to, as a rule; whether it can be read, the first event tells.
+  descriptor->ready[WEIR_INTERNAL_WRITE] = true;
+}
+
+void weir_internal_descriptor_close(weir_internal_descriptor *descriptor) {
+  if (descriptor->fd < 0) return;
+  assert(descriptor->waiting[WEIR_INTERNAL_READ] == NULL);
+  assert(descriptor->waiting[WEIR_INTERNAL_WRITE] == NULL);
+  const weir_internal_system_calls *calls = descriptor->selector->calls;
+  weir_internal_selector_loop *loop = descriptor->loop;
+  // Closing a socket ends its registration too, unless it was duplicated, and then its slot is gone.
+  if (loop != NULL) weir_internal_slot_return(&loop->slots, descriptor->registration.slot);
+  // On Linux the descriptor is gone whatever close reports (close(2)), and what a socket has not sent
+  // yet, its errors included, is the business of those who flush and finish.
+  (void)calls->close(calls->context, descriptor->fd);
+  descriptor->fd = -1;
+  if (loop == NULL) loop = weir_internal_current_selector_loop();
+  if (loop != NULL) weir_internal_wait_queue_wake_all(&loop->descriptor_closed, 0);
+}
+
+static weir_internal_direction direction_of(const weir_internal_operation *operation) {
+  switch (operation->kind) {
+    case WEIR_INTERNAL_SEND:
+    case WEIR_INTERNAL_CONNECT:
+    case WEIR_INTERNAL_WRITABLE:
+      return WEIR_INTERNAL_WRITE;
+    default:
+      return WEIR_INTERNAL_READ;
+  }
+}
+
+// Binds a descriptor to the loop on which it is used first.
+static int bind_here(weir_internal_descriptor *descriptor) {
+  weir_internal_loop *current = weir_internal_current_loop();
+  if (current == NULL) return -EINVAL;
+  for (size_t i = 0; i < descriptor->selector->loop_count; i++) {
+    weir_internal_selector_loop *loop = &descriptor->selector->loops[i];
+    if (loop->loop != current) continue;
+    int result = loop->backend->bind(loop, descriptor);
+    if (result < 0) return result;
+    descriptor->loop = loop;
+    return 0;
+  }
+  return -EXDEV;
+}
+
+static int prepare(weir_internal_operation *operation) {
+  weir_internal_descriptor *descriptor = operation->descriptor;
+  if (descriptor->loop == NULL) {
+    int result = bind_here(descriptor);
+    if (result < 0) return result;
+  } else if (descriptor->loop->loop != weir_internal_current_loop()) {
+    return -EXDEV;
+  }
+  return descriptor->waiting[direction_of(operation)] != NULL ? -EBUSY : 0;
+}
+
+int weir_internal_try(weir_internal_operation *operation) {
+  int result = prepare(operation);
+  if (result < 0) return result;
+  return operation->descriptor->loop->backend->attempt(operation);
+}
+
+int weir_internal_submit(weir_internal_operation *operation) {
+  int result = weir_internal_try(operation);
+  if (result != -EAGAIN) return result;
+  operation->descriptor->waiting[direction_of(operation)] = operation;
+  return -EINPROGRESS;
+}
+
+bool weir_internal_cancel_operation(weir_internal_operation *operation) {
+  weir_internal_direction direction = direction_of(operation);
+  if (operation->descriptor->waiting[direction] == operation) {
+    operation->descriptor->waiting[direction] = NULL;
+  }
+  return true;
+}
+
+void weir_internal_descriptor_interrupt(weir_internal_descriptor *descriptor,
+                                        weir_internal_direction direction, int reason) {
+  weir_internal_operation *operation = descriptor->waiting[direction];
+  if (operation == NULL) return;
+  descriptor->waiting[direction] = NULL;
+  operation->result = reason;
+  operation->complete(operation);
+}
+
+typedef struct awaiter {
+  weir_internal_ticket ticket;
+  bool completed;
+} awaiter;
+
+static void wake_awaiter(weir_internal_operation *operation) {
+  awaiter *self = (awaiter *)operation->owner;
+  self->completed = true;
+  // It misses only when a cancellation or deadline came first; then the awaiter looks at |completed|.
+  (void)weir_internal_wake(self->ticket, 0);
+}
+
+int weir_internal_await(weir_internal_operation *operation) {
+  awaiter self;
+  operation->complete = wake_awaiter;
+  operation->owner = &self;
+  for (;;) {
+    int result = weir_internal_submit(operation);
+    if (result != -EINPROGRESS) return result;
+    self.completed = false;
+    self.ticket = weir_internal_ticket_take();
+    int reason = weir_internal_suspend(self.ticket, WEIR_FOREVER);
+    if (!self.completed && !weir_internal_cancel_operation(operation)) {
+      weir_shield shield = weir_shield_begin();
+      while (!self.completed) {
+        self.ticket = weir_internal_ticket_take();
+        // Behind the shield nothing but the completion ends the wait; the reason stays the first one.
+        int confirmed = weir_internal_suspend(self.ticket, WEIR_FOREVER);
+        (void)confirmed;
+      }
+      weir_shield_end(shield);
+    }
+    if (self.completed && operation->result != -EAGAIN) return operation->result;
+    if (reason < 0) return reason;
+  }
+}
+
+int weir_internal_selector_await_descriptor(weir_selector *selector, int64_t nanoseconds) {
+  weir_internal_selector_loop *loop = weir_internal_current_selector_loop();
+  if (loop == NULL || loop->selector != selector) return -EINVAL;
+  int reason = weir_internal_wait_queue_wait(&loop->descriptor_closed, weir_now() + nanoseconds);
+  return reason == -ETIME ? 0 : reason;
+}

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "base/internal/memory.h"
+#include "coroutine/internal/sanitizers.h"
+#include "selector/internal/selector.h"
+
+enum {
+  LOOP_COUNT = 1,
+  DEFAULT_STACK_SIZE = 64 * 1024,
+  SMALLEST_STACK_SIZE = 16 * 1024,
+  LARGEST_STACK_SIZE = 1 << 30,
+  // What sanitizers add to each frame has to fit as well.
+  STACK_FACTOR = WEIR_INTERNAL_ASAN || WEIR_INTERNAL_TSAN ? 4 : 1,
+};
+
+static const int64_t default_drain_timeout = 500 * WEIR_MILLISECOND;
+
+// Under this key a loop knows its selector.
+static const char selector_key;
+
+static int64_t loop_now(void *context) {
+  weir_internal_selector_loop *loop = (weir_internal_selector_loop *)context;
+  return loop->selector->calls->now(loop->selector->calls->context);
+}
+
+static int loop_wait(void *context, int64_t until) {
+  weir_internal_selector_loop *loop = (weir_internal_selector_loop *)context;
+  return loop->backend->wait(loop, until);
+}
+
+static void loop_wake(void *context) {
+  weir_internal_selector_loop *loop = (weir_internal_selector_loop *)context;
+  loop->backend->wake(loop);
+}
+
+static const weir_internal_loop_operations loop_operations = {loop_now, loop_wait, loop_wake};
+
+static void forget_selector(void *value) { (void)value; }
+
+static void close_loop(weir_internal_selector_loop *loop) {
+  weir_internal_loop_close(loop->loop);
+  loop->loop = NULL;
+  if (loop->backend == NULL) return;
+  weir_internal_foreign_close(loop);
+  loop->backend->close(loop);
+  weir_internal_slot_table_destroy(&loop->slots);
+  loop->backend = NULL;
+}
+
+static int open_loop(weir_internal_selector_loop *loop, weir_selector *selector) {
+  loop->selector = selector;
+  weir_internal_wait_queue_init(&loop->descriptor_closed);
+  int result = weir_internal_epoll_backend.open(loop);
+  if (result < 0) return result;
+  loop->backend = &weir_internal_epoll_backend;
+  weir_internal_loop_options options = {
+      .stack_size = selector->options.stack_size * STACK_FACTOR,
+      .drain_timeout = selector->options.drain_timeout,
+  };
+  result = weir_internal_loop_create(&loop->loop, &loop_operations, loop, &options);
+  if (result < 0) return result;
+  return weir_internal_loop_set_local(loop->loop, &selector_key, loop, forget_selector);
+}
+
+static size_t selector_size(size_t loop_count) {
+  return sizeof(weir_selector) + loop_count * sizeof(weir_internal_selector_loop);
+}
+
+static void destroy(weir_selector *selector) {
+  for (size_t i = 0; i < selector->loop_count; i++) close_loop(&selector->loops[i]);
+  weir_internal_release(selector, selector_size(selector->loop_count));
+}
+
+// Fills in the defaults.
+static int check_options(weir_selector_options *options) {
+  if (options->stack_size == 0) options->stack_size = DEFAULT_STACK_SIZE;
+  if (options->stack_size < SMALLEST_STACK_SIZE || options->stack_size > LARGEST_STACK_SIZE) {
+    return -EINVAL;
+  }
+  if (options->drain_timeout == 0) options->drain_timeout = default_drain_timeout;
+  if (options->drain_timeout < 0) options->drain_timeout = 0;
+  return 0;
+}
+
+int weir_selector_create(weir_selector **out, const weir_selector_options *options) {
+  *out = NULL;
+  weir_selector_options chosen = {0};
+  if (options != NULL) chosen = *options;
+  int result = check_options(&chosen);
+  if (result < 0) return result;
+  weir_selector *selector = (weir_selector *)weir_internal_allocate(selector_size(LOOP_COUNT));
+  if (selector == NULL) return -ENOMEM;
+  selector->options = chosen;
+  selector->calls = chosen.system_calls != NULL ? chosen.system_calls : &weir_internal_kernel;
+  selector->loop_count = LOOP_COUNT;
+  for (size_t i = 0; i < selector->loop_count && result == 0; i++) {
+    result = open_loop(&selector->loops[i], selector);
+  }
+  if (result < 0) {
+    destroy(selector);
+    return result;
+  }
+  *out = selector;
+  return 0;
+}
+
+int weir_selector_close(weir_selector *selector) {
+  if (selector == NULL) return 0;
+  if (selector->running) return -EBUSY;
+  destroy(selector);
+  return 0;
+}
+
+int weir_selector_run(weir_selector *selector, weir_function function, void *argument) {
+  if (selector == NULL || function == NULL) return -EINVAL;
+  if (selector->running || weir_internal_current_loop() != NULL) return -EBUSY;
+  weir_internal_selector_loop *loop = &selector->loops[0];
+  selector->running = true;
+  memset(&selector->interrupt, 0, sizeof selector->interrupt);
+  int result = 0;
+  if (selector->options.cancel_on_interrupt) {
+    result = weir_internal_interrupt_begin(&selector->interrupt, loop);
+  }
+  if (result == 0) result = weir_internal_loop_run(loop->loop, function, argument);
+  if (result == -ECANCELED && selector->interrupt.happened) result = 0;
+  weir_internal_interrupt_end(&selector->interrupt);
+  selector->running = false;
+  return result;
+}
+
+int weir_run(const weir_selector_options *options, weir_function function, void *argument) {
+  if (weir_internal_current_loop() != NULL) return -EBUSY;
+  weir_selector *selector;
+  int result = weir_selector_create(&selector, options);
+  if (result < 0) return result;
+  result = weir_selector_run(selector, function, argument);
+  int closed = weir_selector_close(selector);
+  return result < 0 ? result : (closed < 0 ? closed : result);
+}
+
+weir_internal_selector_loop *weir_internal_current_selector_loop(void) {
+  weir_internal_loop *loop = weir_internal_current_loop();
+  if (loop == NULL) return NULL;
+  return (weir_internal_selector_loop *)weir_internal_loop_local(loop, &selector_key);
+}
+
+weir_selector *weir_current_selector(void) {
+  if (weir_internal_current_coroutine() == NULL) return NULL;
+  weir_internal_selector_loop *loop = weir_internal_current_selector_loop();
+  return loop != NULL ? loop->selector : NULL;
+}

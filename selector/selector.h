@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// weir/selector.h: the selector, which runs coroutines and wakes them when the kernel is ready.
+//
+// It is the only door to the world: clock, system calls and threads are behind it. Most programs
+// need just weir_run.
+//
+// Example:
+//   static int say_hello(void *argument) {
+//     printf("hello, %s\n", (const char *)argument);
+//     return weir_delay(WEIR_MILLISECOND);
+//   }
+//   int result = weir_run(NULL, say_hello, "world");
+//   assert(result == 0);
+
+#ifndef WEIR_SELECTOR_H
+#define WEIR_SELECTOR_H
+
+#include "weir/base.h"
+#include "weir/coroutine.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct weir_selector weir_selector;
+
+struct weir_internal_system_calls;
+
+// Options of a selector. All zero is the default.
+typedef struct weir_selector_options {
+  // While weir_selector_run (or weir_run) runs, the first SIGINT or SIGTERM cancels its function's
+  // coroutine, and with it everything; a second one does what it always does. The signals must not be
+  // handled elsewhere in the process. Off by default.
+  bool cancel_on_interrupt;
+  // Bytes of each coroutine's stack, without its guard page, rounded up to whole pages; at least 16
+  // KiB. Default 64 KiB; four times as much in builds with a sanitizer.
+  size_t stack_size;
+  // How long a run goes on after its last coroutine has ended, in nanoseconds, to finish what
+  // cancelled coroutines left behind: output not yet sent, connections not yet closed by the peer.
+  // Default 500 milliseconds; negative: not at all.
+  int64_t drain_timeout;
+  // For tests and simulations inside Weir; NULL is the kernel.
+  const struct weir_internal_system_calls *system_calls;
+} weir_selector_options;
+
+// weir_run creates a selector, runs |function| with |argument| as its first coroutine, waits until
+// all coroutines have ended, and closes the selector. |options| may be NULL. Blocks the thread.
+// Returns the result of |function|, but 0 when it ended with -ECANCELED because of an interrupt that
+// the option |cancel_on_interrupt| asked for; or a failure to set up: -ENOMEM, -EMFILE, -ENFILE,
+// -EINVAL (bad options), -EBUSY (inside a coroutine).
+WEIR_MUST_USE int weir_run(const weir_selector_options *options, weir_function function,
+                           void *argument);
+
+// weir_selector_create makes a selector, which the caller closes with weir_selector_close. Does not
+// suspend. Returns 0 or a failure to set up, as weir_run.
+WEIR_MUST_USE int weir_selector_create(weir_selector **out, const weir_selector_options *options);
+
+// weir_selector_run is weir_run on a selector that exists; it may be called again when it returned.
+WEIR_MUST_USE int weir_selector_run(weir_selector *selector, weir_function function,
+                                    void *argument);
+
+// weir_selector_close frees the selector. NULL is legal. Returns 0, or -EBUSY, and then nothing is
+// done, while it runs.
+int weir_selector_close(weir_selector *selector);
+
+// weir_current_selector returns the selector whose coroutine is running on this thread; NULL outside
+// a coroutine.
+weir_selector *weir_current_selector(void);
+
+// Foreign descriptors
+
+typedef enum weir_interest {
+  WEIR_READABLE = 1,
+  WEIR_WRITABLE = 2,
+} weir_interest;
+
+// weir_selector_select suspends until |fd|, which a foreign library owns, is ready for one of
+// |interest| (one or both of the above), and returns those it is ready for; errors and hang-ups count
+// as ready. Regular files are always ready. Besides a count it returns -ECANCELED, -ETIMEDOUT,
+// -EBADF, -EBUSY when another coroutine waits for the same direction of the same fd, WEIR_E_CLOSED
+// after weir_selector_forget, -EINVAL for no interest or outside a coroutine, -ENOMEM, -ENOSPC
+// (epoll_ctl(2)).
+WEIR_MUST_USE int weir_selector_select(int fd, int interest);
+
+// weir_selector_forget must be called before |fd| is closed if weir_selector_select was ever used on
+// it: it makes those who wait for it return WEIR_E_CLOSED. Does not suspend. Returns 0, also for an
+// fd that it does not know; -EINVAL outside a coroutine.
+int weir_selector_forget(int fd);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif  // WEIR_SELECTOR_H

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The kernel's own system calls: each entry makes one, and turns errno into a result.
+
+#include "selector/internal/system_calls.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+static int result_of(long result) { return result < 0 ? -errno : (int)result; }
+
+static int kernel_socket(void *context, int domain, int type, int protocol) {
+  (void)context;
+  return result_of(socket(domain, type, protocol));
+}
+
+static int kernel_bind(void *context, int fd, const struct sockaddr *address, socklen_t size) {
+  (void)context;
+  return result_of(bind(fd, address, size));
+}
+
+static int kernel_listen(void *context, int fd, int backlog) {
+  (void)context;
+  return result_of(listen(fd, backlog));
+}
+
+static int kernel_accept(void *context, int fd, struct sockaddr *address, socklen_t *size,
+                         int flags) {
+  (void)context;
+  return result_of(accept4(fd, address, size, flags));
+}
+
+static int kernel_connect(void *context, int fd, const struct sockaddr *address, socklen_t size) {
+  (void)context;
+  return result_of(connect(fd, address, size));
+}
+
+static int kernel_get_option(void *context, int fd, int level, int name, void *value,
+                             socklen_t *size) {
+  (void)context;
+  return result_of(getsockopt(fd, level, name, value, size));
+}
+
+static int kernel_set_option(void *context, int fd, int level, int name, const void *value,
+                             socklen_t size) {
+  (void)context;
+  return result_of(setsockopt(fd, level, name, value, size));
+}
+
+static int kernel_local_address(void *context, int fd, struct sockaddr *address, socklen_t *size) {
+  (void)context;
+  return result_of(getsockname(fd, address, size));
+}
+
+static int kernel_remote_address(void *context, int fd, struct sockaddr *address,
+                                 socklen_t *size) {
+  (void)context;
+  return result_of(getpeername(fd, address, size));
+}
+
+static int kernel_shutdown(void *context, int fd, int how) {
+  (void)context;
+  return result_of(shutdown(fd, how));
+}
+
+static int kernel_receive(void *context, int fd, const struct iovec *buffers, int count) {
+  (void)context;
+  if (count == 1) return result_of(recv(fd, buffers[0].iov_base, buffers[0].iov_len, 0));
+  return result_of(readv(fd, buffers, count));
+}
+
+static int kernel_send(void *context, int fd, const struct iovec *buffers, int count) {
+  (void)context;
+  if (count == 1) {
+    return result_of(send(fd, buffers[0].iov_base, buffers[0].iov_len, MSG_NOSIGNAL));
+  }
+  struct msghdr message = {0};
+  message.msg_iov = (struct iovec *)(uintptr_t)buffers;
+  message.msg_iovlen = (size_t)count;
+  return result_of(sendmsg(fd, &message, MSG_NOSIGNAL));
+}
+
+static int kernel_close(void *context, int fd) {
+  (void)context;
+  return result_of(close(fd));
+}
+
+static int kernel_read(void *context, int fd, void *out, size_t size) {
+  (void)context;
+  return result_of(read(fd, out, size));
+}
+
+static int kernel_write(void *context, int fd, const void *data, size_t size) {
+  (void)context;
+  return result_of(write(fd, data, size));
+}
+
+static int kernel_epoll_create(void *context) {
+  (void)context;
+  return result_of(epoll_create1(EPOLL_CLOEXEC));
+}
+
+static int kernel_epoll_control(void *context, int epoll, int operation, int fd,
+                                struct epoll_event *event) {
+  (void)context;
+  return result_of(epoll_ctl(epoll, operation, fd, event));
+}
+
+// Whole milliseconds, rounded up so that no deadline is early.
+static int milliseconds(int64_t nanoseconds) {
+  int64_t result = nanoseconds / 1000000 + (nanoseconds % 1000000 != 0);
+  return result < INT32_MAX ? (int)result : INT32_MAX;
+}
+
+static int kernel_epoll_wait(void *context, int epoll, struct epoll_event *events, int count,
+                             int64_t timeout) {
+  (void)context;
+  if (timeout <= 0) return result_of(epoll_wait(epoll, events, count, timeout < 0 ? -1 : 0));
+#ifdef SYS_epoll_pwait2
+  // Linux 5.11; a seccomp filter that is older may refuse it as well.
+  static atomic_bool refused;
+  if (!atomic_load_explicit(&refused, memory_order_relaxed)) {
+    struct timespec left = {.tv_sec = (time_t)(timeout / 1000000000),
+                            .tv_nsec = (long)(timeout % 1000000000)};
+    int result = result_of(syscall(SYS_epoll_pwait2, epoll, events, count, &left, NULL, 0));
+    if (result != -ENOSYS && result != -EPERM) return result;
+    atomic_store_explicit(&refused, true, memory_order_relaxed);
+  }
+#endif
+  return result_of(epoll_wait(epoll, events, count, milliseconds(timeout)));
+}
+
+static int kernel_event_create(void *context) {
+  (void)context;
+  return result_of(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+}
+
+static int kernel_signal_create(void *context, const sigset_t *signals) {
+  (void)context;
+  return result_of(signalfd(-1, signals, SFD_CLOEXEC | SFD_NONBLOCK));
+}
+
+static int kernel_signal_mask(void *context, int how, const sigset_t *signals,
+                              sigset_t *out_previous) {
+  (void)context;
+  return -pthread_sigmask(how, signals, out_previous);
+}
+
+static int64_t kernel_now(void *context) {
+  (void)context;
+  struct timespec now;
+  // With this clock and a valid pointer it cannot fail (clock_gettime(2)).
+  (void)clock_gettime(CLOCK_MONOTONIC, &now);
+  return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+const weir_internal_system_calls weir_internal_kernel = {
+    .context = NULL,
+    .socket = kernel_socket,
+    .bind = kernel_bind,
+    .listen = kernel_listen,
+    .accept = kernel_accept,
+    .connect = kernel_connect,
+    .get_option = kernel_get_option,
+    .set_option = kernel_set_option,
+    .local_address = kernel_local_address,
+    .remote_address = kernel_remote_address,
+    .shutdown = kernel_shutdown,
+    .receive = kernel_receive,
+    .send = kernel_send,
+    .close = kernel_close,
+    .read = kernel_read,
+    .write = kernel_write,
+    .epoll_create = kernel_epoll_create,
+    .epoll_control = kernel_epoll_control,
+    .epoll_wait = kernel_epoll_wait,
+    .event_create = kernel_event_create,
+    .signal_create = kernel_signal_create,
+    .signal_mask = kernel_signal_mask,
+    .now = kernel_now,
+};

@@ -46,22 +46,19 @@ void weir_internal_loop_make_ready(weir_internal_loop *loop, weir_internal_corou
     loop->ready_last->next_ready = coroutine;
   }
   loop->ready_last = coroutine;
-  loop->ready_count++;
 }
 
 static weir_internal_coroutine *take_ready(weir_internal_loop *loop) {
   weir_internal_coroutine *coroutine = loop->ready_first;
   loop->ready_first = coroutine->next_ready;
   if (loop->ready_first == NULL) loop->ready_last = NULL;
-  loop->ready_count--;
   return coroutine;
 }
 
 static void run_ready(weir_internal_loop *loop) {
-  // Those that become ready meanwhile wait for the next round, so that none starves the world.
-  size_t count = loop->ready_count;
-  if (count > COROUTINES_PER_ROUND) count = COROUTINES_PER_ROUND;
-  while (count-- > 0) weir_internal_coroutine_resume(take_ready(loop));
+  for (int i = 0; i < COROUTINES_PER_ROUND && loop->ready_first != NULL; i++) {
+    weir_internal_coroutine_resume(take_ready(loop));
+  }
 }
 
 // Timers
@@ -116,16 +113,18 @@ static void read_inbox(weir_internal_loop *loop) {
 
 // Running
 
-// One round; waits no longer than |limit|.
-static void turn(weir_internal_loop *loop, int64_t limit) {
+static void run_round(weir_internal_loop *loop) {
   read_inbox(loop);
   fire_due(loop);
   run_ready(loop);
+}
+
+// Waits for the world, until the next timer or |limit|.
+static void wait_round(weir_internal_loop *loop, int64_t limit) {
   int64_t until = loop->timers.first != NULL ? loop->timers.first->when : WEIR_FOREVER;
   if (until > limit) until = limit;
-  bool busy = loop->ready_count > 0 ||
-              atomic_load_explicit(&loop->inbox, memory_order_relaxed) != NULL ||
-              (loop->coroutine_count == 0 && weir_internal_list_is_empty(&loop->waiters));
+  bool busy = loop->ready_first != NULL ||
+              atomic_load_explicit(&loop->inbox, memory_order_relaxed) != NULL;
   int result = loop->operations->wait(loop->operations_context, busy ? 0 : until);
   loop->now = loop->operations->now(loop->operations_context);
   if (result < 0 && loop->wait_failure == 0) {
@@ -134,10 +133,21 @@ static void turn(weir_internal_loop *loop, int64_t limit) {
   }
 }
 
+static void run_coroutines(weir_internal_loop *loop) {
+  run_round(loop);
+  while (loop->coroutine_count > 0) {
+    wait_round(loop, WEIR_FOREVER);
+    run_round(loop);
+  }
+}
+
 static void drain(weir_internal_loop *loop) {
   bool unlimited = loop->drain_timeout > WEIR_FOREVER - loop->now;
   int64_t limit = unlimited ? WEIR_FOREVER : loop->now + loop->drain_timeout;
-  while (!weir_internal_list_is_empty(&loop->waiters) && loop->now < limit) turn(loop, limit);
+  while (!weir_internal_list_is_empty(&loop->waiters) && loop->now < limit) {
+    wait_round(loop, limit);
+    run_round(loop);
+  }
   while (!weir_internal_list_is_empty(&loop->waiters)) {
     weir_internal_loop_waiter *waiter =
         WEIR_INTERNAL_CONTAINER(loop->waiters.next, weir_internal_loop_waiter, link);
@@ -156,7 +166,7 @@ int weir_internal_loop_run(weir_internal_loop *loop, weir_function function, voi
   loop->running = true;
   weir_internal_thread_loop = loop;
   weir_internal_loop_make_ready(loop, root);
-  while (loop->coroutine_count > 0) turn(loop, WEIR_FOREVER);
+  run_coroutines(loop);
   drain(loop);
   weir_internal_thread_loop = NULL;
   loop->running = false;

@@ -11,8 +11,8 @@
 enum {
   FIRST_SLAB_COUNT = 16,
   LARGEST_SLAB_COUNT = 1024,
-  // Free stacks that keep their memory; what is above goes back to the kernel.
-  WARM_STACKS = 256,
+  // Free stacks that keep their memory; that of more goes back to the kernel.
+  WARM_STACKS = 1024,
   // Stacks all aligned alike would compete for the same few sets of the processor's cache.
   CACHE_LINE = 64,
   COLOURS = 16,
@@ -38,16 +38,14 @@ void weir_internal_stack_pool_init(weir_internal_stack_pool *pool, size_t stack_
   pool->next_slab_count = FIRST_SLAB_COUNT;
 }
 
-static void push_free(weir_internal_stack_pool *pool, weir_internal_stack *stack) {
-  stack->next_free = pool->free;
-  pool->free = stack;
-  pool->free_count++;
+static void push(weir_internal_stack **list, weir_internal_stack *stack) {
+  stack->next_free = *list;
+  *list = stack;
 }
 
-static weir_internal_stack *pop_free(weir_internal_stack_pool *pool) {
-  weir_internal_stack *stack = pool->free;
-  pool->free = stack->next_free;
-  pool->free_count--;
+static weir_internal_stack *pop(weir_internal_stack **list) {
+  weir_internal_stack *stack = *list;
+  *list = stack->next_free;
   return stack;
 }
 
@@ -74,8 +72,7 @@ static bool add_slab(weir_internal_stack_pool *pool) {
     weir_internal_stack *stack = &slab->stacks[i];
     stack->bottom = slab->pages + i * stride + pool->page_size;
     stack->top = slab->pages + (i + 1) * stride - i % COLOURS * CACHE_LINE;
-    stack->trimmed = true;
-    push_free(pool, stack);
+    push(&pool->cold, stack);
   }
   slab->next = pool->slabs;
   pool->slabs = slab;
@@ -83,19 +80,25 @@ static bool add_slab(weir_internal_stack_pool *pool) {
   return true;
 }
 
-weir_internal_stack *weir_internal_stack_take(weir_internal_stack_pool *pool) {
-  if (pool->free == NULL && !add_slab(pool)) return NULL;
-  weir_internal_stack *stack = pool->free;
-  if (!stack->guarded) {
-    char *guard = stack->bottom - pool->page_size;
-    if (weir_internal_guard_pages(guard, pool->page_size) < 0) return NULL;
-    stack->guarded = true;
+// Puts the guard page of a stack in place, once.
+static bool guard(const weir_internal_stack_pool *pool, weir_internal_stack *stack) {
+  if (stack->guarded) return true;
+  char *page = stack->bottom - pool->page_size;
+  if (weir_internal_guard_pages(page, pool->page_size) < 0) return false;
+  stack->guarded = true;
 #if WEIR_INTERNAL_VALGRIND
-    stack->valgrind_id = VALGRIND_STACK_REGISTER(stack->bottom, stack->top);
+  stack->valgrind_id = VALGRIND_STACK_REGISTER(stack->bottom, stack->top);
 #endif
+  return true;
+}
+
+weir_internal_stack *weir_internal_stack_take(weir_internal_stack_pool *pool) {
+  if (pool->warm != NULL) {
+    pool->warm_count--;
+    return pop(&pool->warm);
   }
-  stack->trimmed = false;
-  return pop_free(pool);
+  if (pool->cold == NULL && !add_slab(pool)) return NULL;
+  return guard(pool, pool->cold) ? pop(&pool->cold) : NULL;
 }
 
 void weir_internal_stack_return(weir_internal_stack_pool *pool, weir_internal_stack *stack) {
@@ -103,11 +106,13 @@ void weir_internal_stack_return(weir_internal_stack_pool *pool, weir_internal_st
   // Frames that were left without returning leave their red zones behind.
   __asan_unpoison_memory_region(stack->bottom, (size_t)(stack->top - stack->bottom));
 #endif
-  if (pool->free_count >= WARM_STACKS) {
+  if (pool->warm_count < WARM_STACKS) {
+    pool->warm_count++;
+    push(&pool->warm, stack);
+  } else {
     weir_internal_trim_pages(stack->bottom, pool->stack_size);
-    stack->trimmed = true;
+    push(&pool->cold, stack);
   }
-  push_free(pool, stack);
 }
 
 static void destroy_slab(weir_internal_stack_slab *slab) {

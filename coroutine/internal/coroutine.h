@@ -80,7 +80,6 @@ struct weir_internal_loop {
   weir_internal_coroutine *ended;  // its stack is to be returned
   weir_internal_coroutine *ready_first;
   weir_internal_coroutine *ready_last;
-  size_t ready_count;
   uint64_t generations;
   int64_t now;
   int64_t drain_timeout;

@@ -17,7 +17,6 @@ typedef struct weir_internal_stack {
   char *bottom;   // above the guard page
   char *top;      // differs in its cache line from one stack to the next
   bool guarded;   // the guard page is in place
-  bool trimmed;   // holds no memory
   unsigned valgrind_id;
 } weir_internal_stack;
 
@@ -25,8 +24,9 @@ typedef struct weir_internal_stack_slab weir_internal_stack_slab;
 
 typedef struct weir_internal_stack_pool {
   weir_internal_stack_slab *slabs;
-  weir_internal_stack *free;
-  size_t free_count;
+  weir_internal_stack *warm;  // free, with their memory
+  weir_internal_stack *cold;  // free, without
+  size_t warm_count;
   size_t stack_size;  // without the guard page
   size_t page_size;
   size_t next_slab_count;

@@ -4,8 +4,9 @@
 //
 // Every fallible function of Weir returns an int: zero or a count on success, a negative code on
 // failure. Where the kernel has a code for a failure we return it negated (-ECONNREFUSED); where it
-// has none we return one of the WEIR_E_ codes below, which lie outside the kernel's range. Two codes
-// recur everywhere: -ECANCELED (the coroutine was cancelled) and -ETIMEDOUT (its deadline passed).
+// has none we return one of the WEIR_E_ codes below, which lie outside the kernel's range. Two
+// codes recur everywhere: -ECANCELED (the coroutine was cancelled) and -ETIMEDOUT (its deadline
+// passed).
 //
 // Example:
 //   weir_bytes greeting = weir_text("hello");
@@ -29,7 +30,7 @@ extern "C" {
 #define WEIR_MUST_USE __attribute__((warn_unused_result))
 
 // WEIR_PRINTF_LIKE lets the compiler check the arguments of a formatting function.
-#define WEIR_PRINTF_LIKE(format, first) __attribute__((format(printf, format, first)))
+#define WEIR_PRINTF_LIKE(text, first) __attribute__((format(printf, text, first)))
 
 // The failures that the kernel has no code for.
 enum weir_error {
@@ -71,9 +72,9 @@ static inline weir_bytes weir_text(const char *text) { return weir_bytes_of(text
 // blocks, aligned for any type; |map| and |unmap| handle whole pages, zeroed, for coroutine stacks.
 // Those that allocate return NULL on failure, which the caller of Weir sees as -ENOMEM. |release|
 // and |unmap| are given the size that was asked for, and never NULL. |guard| makes mapped pages
-// inaccessible and returns 0, or a negative code when it cannot; |trim| may forget what mapped pages
-// contain, to give memory back. These two may be NULL, which is the default's. All may be called from
-// any thread.
+// inaccessible and returns 0, or a negative code when it cannot; |trim| may forget what mapped
+// pages contain, to give memory back. These two may be NULL, which is the default's. All may be
+// called from any thread.
 typedef struct weir_allocator {
   void *context;
   void *(*allocate)(void *context, size_t size);
@@ -85,8 +86,8 @@ typedef struct weir_allocator {
 } weir_allocator;
 
 // weir_set_allocator makes |allocator|, which is copied, the source of all memory of the process
-// from now on; NULL brings back the default (malloc and mmap). Call it while nothing of Weir exists.
-// Returns 0, or -EINVAL if one of the first four functions is missing.
+// from now on; NULL brings back the default (malloc and mmap). Call it while nothing of Weir
+// exists. Returns 0, or -EINVAL if one of the first four functions is missing.
 WEIR_MUST_USE int weir_set_allocator(const weir_allocator *allocator);
 
 #ifdef __cplusplus

@@ -49,10 +49,10 @@ static void default_trim(void *context, void *pages, size_t size) {
   (void)result;
 }
 
-#define DEFAULT_ALLOCATOR                                                                  \
-  {                                                                                        \
-    NULL, default_allocate, default_release, default_map, default_unmap, default_guard,    \
-        default_trim                                                                       \
+#define DEFAULT_ALLOCATOR                                                               \
+  {                                                                                     \
+    NULL, default_allocate, default_release, default_map, default_unmap, default_guard, \
+        default_trim                                                                    \
   }
 
 static const weir_allocator default_allocator = DEFAULT_ALLOCATOR;

@@ -26,8 +26,12 @@ void weir_internal_context_entered(weir_internal_context *from) {
 #endif
 }
 
-// Tells the sanitizers that |from| is about to be left for |to|, for ever or for a while.
-static inline void announce(weir_internal_context *from, weir_internal_context *to, bool for_ever) {
+// Tells the sanitizers that |from| is about to be left for |to|, for ever or for a while. TSan
+// counts the calls and returns of each fiber, so this must not return on another fiber than it was
+// called on.
+__attribute__((always_inline)) static inline void announce(weir_internal_context *from,
+                                                           weir_internal_context *to,
+                                                           bool for_ever) {
 #if WEIR_INTERNAL_TSAN
   from->fiber = __tsan_get_current_fiber();
   __tsan_switch_to_fiber(to->fiber, 0);

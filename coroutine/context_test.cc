@@ -8,6 +8,7 @@
 
 #include <cfenv>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <vector>
 
@@ -51,6 +52,12 @@ TEST(Context, AlternatesBetweenTwoStacks) {
   EXPECT_EQ((std::vector<int>{1, -1, 2, -2, 3, -3, -4}), pair.trace);
 }
 
+uint64_t BitsOf(double value) {
+  uint64_t bits;
+  std::memcpy(&bits, &value, sizeof bits);
+  return bits;
+}
+
 // Many live values force the compiler to use every callee-saved register.
 __attribute__((noinline)) uint64_t Churn(Pair *pair, bool from_home, uint64_t seed) {
   uint64_t a = seed, b = seed * 3, c = seed * 5, d = seed * 7, e = seed * 11, f = seed * 13;
@@ -65,7 +72,7 @@ __attribute__((noinline)) uint64_t Churn(Pair *pair, bool from_home, uint64_t se
     a += b, b ^= c, c += d, d ^= e, e += f, f ^= g, g += h, h ^= i, i += j, j ^= k, k += a;
     w += x, x -= y, y += z, z -= w * 0.25;
   }
-  return a ^ b ^ c ^ d ^ e ^ f ^ g ^ h ^ i ^ j ^ k ^ static_cast<uint64_t>(w + x + y + z);
+  return a ^ b ^ c ^ d ^ e ^ f ^ g ^ h ^ i ^ j ^ k ^ BitsOf(w + x + y + z);
 }
 
 __attribute__((noinline)) uint64_t ChurnAlone(uint64_t seed) {
@@ -76,7 +83,7 @@ __attribute__((noinline)) uint64_t ChurnAlone(uint64_t seed) {
     a += b, b ^= c, c += d, d ^= e, e += f, f ^= g, g += h, h ^= i, i += j, j ^= k, k += a;
     w += x, x -= y, y += z, z -= w * 0.25;
   }
-  return a ^ b ^ c ^ d ^ e ^ f ^ g ^ h ^ i ^ j ^ k ^ static_cast<uint64_t>(w + x + y + z);
+  return a ^ b ^ c ^ d ^ e ^ f ^ g ^ h ^ i ^ j ^ k ^ BitsOf(w + x + y + z);
 }
 
 uint64_t churned_away;

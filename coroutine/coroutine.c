@@ -41,8 +41,8 @@ weir_internal_coroutine *weir_internal_coroutine_create(weir_internal_loop *loop
                                                         weir_function function, void *argument) {
   weir_internal_stack *stack = weir_internal_stack_take(&loop->stacks);
   if (stack == NULL) return NULL;
-  size_t block_size =
-      (sizeof(weir_internal_coroutine) + CONTROL_BLOCK_ALIGNMENT - 1) & ~(size_t)(CONTROL_BLOCK_ALIGNMENT - 1);
+  size_t block_size = (sizeof(weir_internal_coroutine) + CONTROL_BLOCK_ALIGNMENT - 1) &
+                      ~(size_t)(CONTROL_BLOCK_ALIGNMENT - 1);
   char *block = stack->top - block_size;
   weir_internal_coroutine *coroutine = (weir_internal_coroutine *)(void *)block;
   memset(coroutine, 0, sizeof *coroutine);
@@ -155,8 +155,8 @@ static weir_internal_ticket present_ticket(weir_internal_coroutine *coroutine) {
 
 static bool is_parked(weir_internal_ticket ticket) { return (ticket.generation & 1) != 0; }
 
-// The timer stays armed when its suspension ends early, because most end early and the next deadline
-// is mostly later. So it may fire too soon, and is then armed again.
+// The timer stays armed when its suspension ends early, because most end early and the next
+// deadline is mostly later. So it may fire too soon, and is then armed again.
 static void fire_deadline(weir_internal_timer *timer) {
   weir_internal_coroutine *coroutine =
       WEIR_INTERNAL_CONTAINER(timer, weir_internal_coroutine, timer);

@@ -160,7 +160,8 @@ typedef struct weir_shield {
   weir_timeout suspended;
 } weir_shield;
 
-// weir_shield_begin raises a shield; weir_shield_end lowers it. Outside a coroutine both do nothing.
+// weir_shield_begin raises a shield; weir_shield_end lowers it. Outside a coroutine both do
+// nothing.
 weir_shield weir_shield_begin(void);
 void weir_shield_end(weir_shield shield);
 

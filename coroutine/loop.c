@@ -123,8 +123,8 @@ static void run_round(weir_internal_loop *loop) {
 static void wait_round(weir_internal_loop *loop, int64_t limit) {
   int64_t until = loop->timers.first != NULL ? loop->timers.first->when : WEIR_FOREVER;
   if (until > limit) until = limit;
-  bool busy = loop->ready_first != NULL ||
-              atomic_load_explicit(&loop->inbox, memory_order_relaxed) != NULL;
+  bool busy =
+      loop->ready_first != NULL || atomic_load_explicit(&loop->inbox, memory_order_relaxed) != NULL;
   int result = loop->operations->wait(loop->operations_context, busy ? 0 : until);
   loop->now = loop->operations->now(loop->operations_context);
   if (result < 0 && loop->wait_failure == 0) {

@@ -110,7 +110,8 @@ TEST_F(Loop, WaitQueueServesInOrderAndSkipsTheCancelled) {
     EXPECT_EQ(0, weir_yield());
     weir_job_cancel(job);
     weir_job_close(job);
-    EXPECT_TRUE(weir_internal_wait_queue_wake_one(&queue, 0));  // the second: the first was cancelled
+    EXPECT_TRUE(
+        weir_internal_wait_queue_wake_one(&queue, 0));  // the second: the first was cancelled
     EXPECT_EQ(0, weir_yield());
     EXPECT_FALSE(weir_internal_wait_queue_is_empty(&queue));
     weir_internal_wait_queue_wake_all(&queue, 0);

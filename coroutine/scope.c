@@ -49,8 +49,7 @@ void weir_internal_scope_cancel_children(weir_scope *scope) {
   scope->cancelled = true;
   for (weir_internal_link *link = scope->children.next; link != &scope->children;
        link = link->next) {
-    weir_internal_coroutine_cancel(
-        WEIR_INTERNAL_CONTAINER(link, weir_internal_coroutine, sibling));
+    weir_internal_coroutine_cancel(WEIR_INTERNAL_CONTAINER(link, weir_internal_coroutine, sibling));
   }
 }
 

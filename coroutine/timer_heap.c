@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A pairing heap: arming is one comparison, taking out the first costs O(log n) amortised, and nothing
-// is ever allocated.
+// A pairing heap: arming is one comparison, taking out the first costs O(log n) amortised, and
+// nothing is ever allocated.
 
 #include "coroutine/internal/timer_heap.h"
 

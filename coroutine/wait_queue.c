@@ -27,7 +27,8 @@ bool weir_internal_wait_queue_wake_one(weir_internal_wait_queue *queue, int reas
   weir_internal_link *link;
   while ((link = weir_internal_list_take_first(&queue->waiters)) != NULL) {
     // One that was cancelled in this very turn cannot be woken again: the next one gets its turn.
-    if (weir_internal_wake(WEIR_INTERNAL_CONTAINER(link, waiter, link)->ticket, reason)) return true;
+    if (weir_internal_wake(WEIR_INTERNAL_CONTAINER(link, waiter, link)->ticket, reason))
+      return true;
   }
   return false;
 }

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The epoll backend: each descriptor is registered once, edge-triggered, for everything. A system call
-// is tried first and its coroutine parked when the kernel says EAGAIN; the next edge says when to try
-// again (epoll(7)).
+// The epoll backend: each descriptor is registered once, edge-triggered, for everything. A system
+// call is tried first and its coroutine parked when the kernel says EAGAIN; the next edge says when
+// to try again (epoll(7)).
 
 #include "selector/internal/selector.h"
 
 enum { EVENTS_PER_WAIT = 256 };
 
-// The events that stay once seen. After any of them a short read proves nothing: the end of the stream
-// or more data may be behind it without a further edge.
+// The events that stay once seen. After any of them a short read proves nothing: the end of the
+// stream or more data may be behind it without a further edge.
 static const uint32_t sticky_events = EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI;
 static const uint32_t read_events = EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR;
 static const uint32_t write_events = EPOLLOUT | EPOLLHUP | EPOLLERR;
@@ -45,8 +45,8 @@ static int open_backend(weir_internal_selector_loop *loop) {
   if (result >= 0) {
     // Edge-triggered, each write is an event of its own, so the counter is never read.
     struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data = {.u64 = wake_name}};
-    result = calls->epoll_control(calls->context, loop->epoll_fd, EPOLL_CTL_ADD, loop->wake_fd,
-                                  &event);
+    result =
+        calls->epoll_control(calls->context, loop->epoll_fd, EPOLL_CTL_ADD, loop->wake_fd, &event);
   }
   if (result < 0) close_backend(loop);
   return result;
@@ -88,8 +88,8 @@ static void complete_waiting(weir_internal_descriptor *descriptor,
   weir_internal_operation *operation = descriptor->waiting[direction];
   if (operation == NULL) return;
   descriptor->waiting[direction] = NULL;
-  bool only_asked = operation->kind == WEIR_INTERNAL_READABLE ||
-                    operation->kind == WEIR_INTERNAL_WRITABLE;
+  bool only_asked =
+      operation->kind == WEIR_INTERNAL_READABLE || operation->kind == WEIR_INTERNAL_WRITABLE;
   operation->result = only_asked ? 0 : -EAGAIN;
   operation->complete(operation);
 }
@@ -117,8 +117,8 @@ static int bind_descriptor(weir_internal_selector_loop *loop,
       .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET,
       .data = {.u64 = weir_internal_slot_name(&loop->slots, slot)},
   };
-  result = calls->epoll_control(calls->context, loop->epoll_fd, EPOLL_CTL_ADD, descriptor->fd,
-                                &event);
+  result =
+      calls->epoll_control(calls->context, loop->epoll_fd, EPOLL_CTL_ADD, descriptor->fd, &event);
   if (result < 0) weir_internal_slot_return(&loop->slots, slot);
   return result;
 }
@@ -182,9 +182,9 @@ static int accept_one(weir_internal_operation *operation) {
   const weir_internal_system_calls *calls = operation->descriptor->selector->calls;
   int result;
   do {
-    result = calls->accept(calls->context, operation->descriptor->fd,
-                           operation->with.accept.address, operation->with.accept.size,
-                           SOCK_NONBLOCK | SOCK_CLOEXEC);
+    result =
+        calls->accept(calls->context, operation->descriptor->fd, operation->with.accept.address,
+                      operation->with.accept.size, SOCK_NONBLOCK | SOCK_CLOEXEC);
   } while (result == -EINTR);
   return result;
 }

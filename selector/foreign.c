@@ -86,8 +86,7 @@ static int find_or_make(weir_internal_selector_loop *loop, int fd, weir_internal
   if (result < 0) return result;
   *out = loop->foreign[fd];
   if (*out != NULL) return 0;
-  weir_internal_foreign *foreign =
-      (weir_internal_foreign *)weir_internal_allocate(sizeof *foreign);
+  weir_internal_foreign *foreign = (weir_internal_foreign *)weir_internal_allocate(sizeof *foreign);
   if (foreign == NULL) return -ENOMEM;
   foreign->registration.ready = foreign_ready;
   foreign->loop = loop;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Ctrl-C: the first SIGINT or SIGTERM cancels the root coroutine, the second one finds its ordinary
-// effect restored. The signals are read from a descriptor (signalfd(2)), so no handler is installed.
+// effect restored. The signals are read from a descriptor (signalfd(2)), so no handler is
+// installed.
 
 #include <sys/signalfd.h>
 
@@ -43,8 +44,7 @@ int weir_internal_interrupt_begin(weir_internal_interrupt *interrupt,
   sigaddset(&signals, SIGTERM);
   interrupt->fd = calls->signal_create(calls->context, &signals);
   if (interrupt->fd < 0) return interrupt->fd;
-  int result =
-      calls->signal_mask(calls->context, SIG_BLOCK, &signals, &interrupt->previous_mask);
+  int result = calls->signal_mask(calls->context, SIG_BLOCK, &signals, &interrupt->previous_mask);
   if (result < 0) return result;
   interrupt->masked = true;
   result = weir_internal_slot_take(&loop->slots, &interrupt->registration);

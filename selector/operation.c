@@ -28,10 +28,11 @@ void weir_internal_descriptor_close(weir_internal_descriptor *descriptor) {
   assert(descriptor->waiting[WEIR_INTERNAL_WRITE] == NULL);
   const weir_internal_system_calls *calls = descriptor->selector->calls;
   weir_internal_selector_loop *loop = descriptor->loop;
-  // Closing a socket ends its registration too, unless it was duplicated, and then its slot is gone.
+  // Closing a socket ends its registration too, unless it was duplicated, and then its slot is
+  // gone.
   if (loop != NULL) weir_internal_slot_return(&loop->slots, descriptor->registration.slot);
-  // On Linux the descriptor is gone whatever close reports (close(2)), and what a socket has not sent
-  // yet, its errors included, is the business of those who flush and finish.
+  // On Linux the descriptor is gone whatever close reports (close(2)), and what a socket has not
+  // sent yet, its errors included, is the business of those who flush and finish.
   (void)calls->close(calls->context, descriptor->fd);
   descriptor->fd = -1;
   if (loop == NULL) loop = weir_internal_current_selector_loop();
@@ -113,7 +114,8 @@ typedef struct awaiter {
 static void wake_awaiter(weir_internal_operation *operation) {
   awaiter *self = (awaiter *)operation->owner;
   self->completed = true;
-  // It misses only when a cancellation or deadline came first; then the awaiter looks at |completed|.
+  // It misses only when a cancellation or deadline came first; then the awaiter looks at
+  // |completed|.
   (void)weir_internal_wake(self->ticket, 0);
 }
 
@@ -131,7 +133,8 @@ int weir_internal_await(weir_internal_operation *operation) {
       weir_shield shield = weir_shield_begin();
       while (!self.completed) {
         self.ticket = weir_internal_ticket_take();
-        // Behind the shield nothing but the completion ends the wait; the reason stays the first one.
+        // Behind the shield nothing but the completion ends the wait; the reason stays the first
+        // one.
         int confirmed = weir_internal_suspend(self.ticket, WEIR_FOREVER);
         (void)confirmed;
       }

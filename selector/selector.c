@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
+#include "selector/internal/selector.h"
+
 #include "base/internal/memory.h"
 #include "coroutine/internal/sanitizers.h"
-#include "selector/internal/selector.h"
 
 enum {
   LOOP_COUNT = 1,

@@ -30,8 +30,8 @@ struct weir_internal_system_calls;
 // Options of a selector. All zero is the default.
 typedef struct weir_selector_options {
   // While weir_selector_run (or weir_run) runs, the first SIGINT or SIGTERM cancels its function's
-  // coroutine, and with it everything; a second one does what it always does. The signals must not be
-  // handled elsewhere in the process. Off by default.
+  // coroutine, and with it everything; a second one does what it always does. The signals must not
+  // be handled elsewhere in the process. Off by default.
   bool cancel_on_interrupt;
   // Bytes of each coroutine's stack, without its guard page, rounded up to whole pages; at least 16
   // KiB. Default 64 KiB; four times as much in builds with a sanitizer.
@@ -46,9 +46,9 @@ typedef struct weir_selector_options {
 
 // weir_run creates a selector, runs |function| with |argument| as its first coroutine, waits until
 // all coroutines have ended, and closes the selector. |options| may be NULL. Blocks the thread.
-// Returns the result of |function|, but 0 when it ended with -ECANCELED because of an interrupt that
-// the option |cancel_on_interrupt| asked for; or a failure to set up: -ENOMEM, -EMFILE, -ENFILE,
-// -EINVAL (bad options), -EBUSY (inside a coroutine).
+// Returns the result of |function|, but 0 when it ended with -ECANCELED because of an interrupt
+// that the option |cancel_on_interrupt| asked for; or a failure to set up: -ENOMEM, -EMFILE,
+// -ENFILE, -EINVAL (bad options), -EBUSY (inside a coroutine).
 WEIR_MUST_USE int weir_run(const weir_selector_options *options, weir_function function,
                            void *argument);
 
@@ -64,8 +64,8 @@ WEIR_MUST_USE int weir_selector_run(weir_selector *selector, weir_function funct
 // done, while it runs.
 int weir_selector_close(weir_selector *selector);
 
-// weir_current_selector returns the selector whose coroutine is running on this thread; NULL outside
-// a coroutine.
+// weir_current_selector returns the selector whose coroutine is running on this thread; NULL
+// outside a coroutine.
 weir_selector *weir_current_selector(void);
 
 // Foreign descriptors
@@ -76,16 +76,16 @@ typedef enum weir_interest {
 } weir_interest;
 
 // weir_selector_select suspends until |fd|, which a foreign library owns, is ready for one of
-// |interest| (one or both of the above), and returns those it is ready for; errors and hang-ups count
-// as ready. Regular files are always ready. Besides a count it returns -ECANCELED, -ETIMEDOUT,
-// -EBADF, -EBUSY when another coroutine waits for the same direction of the same fd, WEIR_E_CLOSED
-// after weir_selector_forget, -EINVAL for no interest or outside a coroutine, -ENOMEM, -ENOSPC
-// (epoll_ctl(2)).
+// |interest| (one or both of the above), and returns those it is ready for; errors and hang-ups
+// count as ready. Regular files are always ready. Besides a count it returns -ECANCELED,
+// -ETIMEDOUT, -EBADF, -EBUSY when another coroutine waits for the same direction of the same fd,
+// WEIR_E_CLOSED after weir_selector_forget, -EINVAL for no interest or outside a coroutine,
+// -ENOMEM, -ENOSPC (epoll_ctl(2)).
 WEIR_MUST_USE int weir_selector_select(int fd, int interest);
 
-// weir_selector_forget must be called before |fd| is closed if weir_selector_select was ever used on
-// it: it makes those who wait for it return WEIR_E_CLOSED. Does not suspend. Returns 0, also for an
-// fd that it does not know; -EINVAL outside a coroutine.
+// weir_selector_forget must be called before |fd| is closed if weir_selector_select was ever used
+// on it: it makes those who wait for it return WEIR_E_CLOSED. Does not suspend. Returns 0, also for
+// an fd that it does not know; -EINVAL outside a coroutine.
 int weir_selector_forget(int fd);
 
 #ifdef __cplusplus

@@ -1,8 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Creating, running and interrupting a selector.
 
 #include "weir/selector.h"
 
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+
+#include "testing/virtual_clock.h"
 
 namespace {
 
@@ -19,10 +27,182 @@ int Parent(void *argument) {
   return result < 0 ? result : 7;
 }
 
+int WaitForever(void *) { return weir_delay(WEIR_FOREVER); }
+
 TEST(Run, ReturnsTheResultAfterTheChildren) {
   int answer = 0;
   EXPECT_EQ(7, weir_run(nullptr, Parent, &answer));
   EXPECT_EQ(42, answer);
+}
+
+TEST(Run, RefusesBadOptionsAndNoFunction) {
+  weir_selector_options options = {};
+  options.stack_size = 1000;
+  EXPECT_EQ(-EINVAL, weir_run(&options, Parent, nullptr));
+  options.stack_size = size_t{1} << 40;
+  EXPECT_EQ(-EINVAL, weir_run(&options, Parent, nullptr));
+  EXPECT_EQ(-EINVAL, weir_run(nullptr, nullptr, nullptr));
+}
+
+TEST(Run, InsideACoroutineIsBusy) {
+  auto nested = [](void *) { return weir_run(nullptr, WaitForever, nullptr); };
+  EXPECT_EQ(-EBUSY, weir_run(nullptr, nested, nullptr));
+}
+
+TEST(Run, MayBeRepeatedOnOneSelector) {
+  weir_selector *selector = nullptr;
+  ASSERT_EQ(0, weir_selector_create(&selector, nullptr));
+  for (int i = 0; i < 3; i++) {
+    int answer = 0;
+    EXPECT_EQ(7, weir_selector_run(selector, Parent, &answer));
+    EXPECT_EQ(42, answer);
+  }
+  EXPECT_EQ(0, weir_selector_close(selector));
+  EXPECT_EQ(0, weir_selector_close(nullptr));
+}
+
+TEST(Run, CloseWhileRunningIsBusy) {
+  weir_selector *selector = nullptr;
+  ASSERT_EQ(0, weir_selector_create(&selector, nullptr));
+  auto body = [](void *argument) {
+    EXPECT_EQ(argument, weir_current_selector());
+    EXPECT_EQ(-EBUSY, weir_selector_run(weir_current_selector(), WaitForever, nullptr));
+    return weir_selector_close(weir_current_selector());
+  };
+  EXPECT_EQ(-EBUSY, weir_selector_run(selector, body, selector));
+  EXPECT_EQ(nullptr, weir_current_selector());
+  EXPECT_EQ(0, weir_selector_close(selector));
+}
+
+TEST(Run, TheKernelsClockIsNeverEarlyAndSoonThere) {
+  auto body = [](void *) {
+    for (int64_t wait : {INT64_C(100000), INT64_C(1500000), INT64_C(20000000)}) {
+      int64_t start = weir_now();
+      EXPECT_EQ(0, weir_delay(wait));
+      EXPECT_GE(weir_now() - start, wait);
+    }
+    return 0;
+  };
+  EXPECT_EQ(0, weir_run(nullptr, body, nullptr));
+}
+
+TEST(Run, AVirtualClockWaitsForNothing) {
+  weir_testing::VirtualClock clock;
+  weir_selector_options options = clock.options();
+  int64_t start = clock.now();
+  auto body = [](void *) { return weir_delay(3600 * WEIR_SECOND); };
+  EXPECT_EQ(0, weir_run(&options, body, nullptr));
+  EXPECT_EQ(start + 3600 * WEIR_SECOND, clock.now());
+}
+
+// Every failure to set up is reported, and leaves nothing behind (the leak checkers look).
+TEST(Run, FailsWhenTheKernelRefusesToSetUp) {
+  weir_internal_system_calls calls = weir_internal_kernel;
+  weir_selector_options options = {};
+  options.system_calls = &calls;
+  options.cancel_on_interrupt = true;
+  calls.epoll_create = [](void *) { return -EMFILE; };
+  EXPECT_EQ(-EMFILE, weir_run(&options, Parent, nullptr));
+  calls = weir_internal_kernel;
+  calls.event_create = [](void *) { return -ENFILE; };
+  EXPECT_EQ(-ENFILE, weir_run(&options, Parent, nullptr));
+  calls = weir_internal_kernel;
+  calls.epoll_control = [](void *, int, int, int, struct epoll_event *) { return -ENOSPC; };
+  EXPECT_EQ(-ENOSPC, weir_run(&options, Parent, nullptr));
+  calls = weir_internal_kernel;
+  calls.signal_create = [](void *, const sigset_t *) { return -EMFILE; };
+  EXPECT_EQ(-EMFILE, weir_run(&options, Parent, nullptr));
+}
+
+TEST(Run, AFailedWaitCancelsEverythingAndIsReported) {
+  weir_internal_system_calls calls = weir_internal_kernel;
+  static int waits;
+  waits = 0;
+  calls.epoll_wait = [](void *, int epoll, struct epoll_event *events, int count, int64_t timeout) {
+    if (++waits == 3) return -EBADF;
+    return weir_internal_kernel.epoll_wait(nullptr, epoll, events, count,
+                                           timeout < 0 ? 0 : timeout);
+  };
+  weir_selector_options options = {};
+  options.system_calls = &calls;
+  EXPECT_EQ(-EBADF, weir_run(&options, WaitForever, nullptr));
+}
+
+// Interrupts: each in a process of its own.
+
+int SendToSelf(void *argument) {
+  kill(getpid(), *static_cast<int *>(argument));
+  return weir_delay(WEIR_FOREVER);
+}
+
+int RunInterrupted(int signal) {
+  weir_selector_options options = {};
+  options.cancel_on_interrupt = true;
+  return weir_run(&options, SendToSelf, &signal);
+}
+
+TEST(Interrupt, EndsTheRunWithSuccess) {
+  for (int signal : {SIGINT, SIGTERM}) {
+    pid_t child = fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) _exit(RunInterrupted(signal) == 0 ? 0 : 1);
+    int status = 0;
+    ASSERT_EQ(child, waitpid(child, &status, 0));
+    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
+  }
+}
+
+TEST(Interrupt, OtherResultsAreKept) {
+  pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    weir_selector_options options = {};
+    options.cancel_on_interrupt = true;
+    auto body = [](void *) {
+      kill(getpid(), SIGINT);
+      EXPECT_EQ(-ECANCELED, weir_delay(WEIR_FOREVER));
+      return -EIO;
+    };
+    _exit(weir_run(&options, body, nullptr) == -EIO ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(child, waitpid(child, &status, 0));
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
+}
+
+TEST(Interrupt, ASecondOneKills) {
+  pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    weir_selector_options options = {};
+    options.cancel_on_interrupt = true;
+    auto body = [](void *) {
+      kill(getpid(), SIGINT);
+      EXPECT_EQ(-ECANCELED, weir_delay(WEIR_FOREVER));
+      kill(getpid(), SIGINT);
+      return 0;
+    };
+    int result = weir_run(&options, body, nullptr);
+    _exit(result == 0 ? 1 : 2);
+  }
+  int status = 0;
+  ASSERT_EQ(child, waitpid(child, &status, 0));
+  EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGINT) << status;
+}
+
+TEST(Interrupt, TheSignalMaskIsPutBack) {
+  sigset_t before, after;
+  ASSERT_EQ(0, pthread_sigmask(SIG_SETMASK, nullptr, &before));
+  weir_selector_options options = {};
+  options.cancel_on_interrupt = true;
+  auto body = [](void *) {
+    sigset_t inside;
+    pthread_sigmask(SIG_SETMASK, nullptr, &inside);
+    return sigismember(&inside, SIGINT);
+  };
+  EXPECT_EQ(1, weir_run(&options, body, nullptr));
+  ASSERT_EQ(0, pthread_sigmask(SIG_SETMASK, nullptr, &after));
+  EXPECT_EQ(sigismember(&before, SIGINT), sigismember(&after, SIGINT));
 }
 
 }  // namespace

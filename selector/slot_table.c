@@ -7,8 +7,7 @@ enum { FIRST_SLOT_COUNT = 16 };
 
 static int grow(weir_internal_slot_table *table) {
   uint32_t count = table->count == 0 ? FIRST_SLOT_COUNT : table->count * 2;
-  weir_internal_slot *slots =
-      (weir_internal_slot *)weir_internal_allocate(count * sizeof *slots);
+  weir_internal_slot *slots = (weir_internal_slot *)weir_internal_allocate(count * sizeof *slots);
   if (slots == NULL) return -ENOMEM;
   if (table->count > 0) memcpy(slots, table->slots, table->count * sizeof *slots);
   for (uint32_t i = table->count; i < count; i++) slots[i].next_free = i + 1;

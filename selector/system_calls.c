@@ -58,8 +58,7 @@ static int kernel_local_address(void *context, int fd, struct sockaddr *address,
   return result_of(getsockname(fd, address, size));
 }
 
-static int kernel_remote_address(void *context, int fd, struct sockaddr *address,
-                                 socklen_t *size) {
+static int kernel_remote_address(void *context, int fd, struct sockaddr *address, socklen_t *size) {
   (void)context;
   return result_of(getpeername(fd, address, size));
 }

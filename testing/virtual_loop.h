@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A loop without a world: its time jumps to whatever is awaited next, and only other threads can wake
-// it. Enough to run coroutines that do no input or output.
+// A loop without a world: its time jumps to whatever is awaited next, and only other threads can
+// wake it. Enough to run coroutines that do no input or output.
 
 #ifndef WEIR_TESTING_VIRTUAL_LOOP_H
 #define WEIR_TESTING_VIRTUAL_LOOP_H
@@ -32,9 +32,7 @@ class VirtualLoop {
   void Advance(int64_t nanoseconds) { now_ += nanoseconds; }
 
   // Runs |body| as the root coroutine and returns its result.
-  int Run(std::function<int()> body) {
-    return weir_internal_loop_run(loop_, Call, &body);
-  }
+  int Run(std::function<int()> body) { return weir_internal_loop_run(loop_, Call, &body); }
 
   // For weir_launch with a std::function as argument, which must outlive the coroutine.
   static int Call(void *function) { return (*static_cast<std::function<int()> *>(function))(); }

@@ -21,8 +21,8 @@ void *weir_internal_allocate_unset(size_t size);
 // weir_internal_release gives back |memory| of |size| bytes. NULL is legal.
 void weir_internal_release(void *memory, size_t size);
 
-// weir_internal_map_pages returns |size| bytes of zeroed pages, or NULL; |size| is a multiple of the
-// page size.
+// weir_internal_map_pages returns |size| bytes of zeroed pages, or NULL; |size| is a multiple of
+// the page size.
 void *weir_internal_map_pages(size_t size);
 
 // weir_internal_unmap_pages gives back what weir_internal_map_pages returned. NULL is legal.

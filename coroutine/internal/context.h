@@ -27,8 +27,8 @@ typedef struct weir_internal_context {
 
 typedef void (*weir_internal_entry)(void *argument);
 
-// weir_internal_context_make prepares |context| to run |entry| with |argument| on the stack of |size|
-// bytes at |bottom|, whose end is aligned to 16 bytes. |entry| must begin with
+// weir_internal_context_make prepares |context| to run |entry| with |argument| on the stack of
+// |size| bytes at |bottom|, whose end is aligned to 16 bytes. |entry| must begin with
 // weir_internal_context_entered and must not return.
 void weir_internal_context_make(weir_internal_context *context, void *bottom, size_t size,
                                 weir_internal_entry entry, void *argument);
@@ -53,8 +53,8 @@ void weir_internal_context_destroy(weir_internal_context *context);
 // pointer in *save, and goes on with those saved at |restore|.
 void weir_internal_switch_stack(void **save, void *restore);
 
-// weir_internal_switch_prepare returns what to restore in order to call |entry| with |argument| on the
-// stack that ends at |top|.
+// weir_internal_switch_prepare returns what to restore in order to call |entry| with |argument| on
+// the stack that ends at |top|.
 void *weir_internal_switch_prepare(void *bottom, void *top, weir_internal_entry entry,
                                    void *argument);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a coroutine, a scope, a job and a loop are made of. For the files of this package only; others
-// use loop.h and suspend.h.
+// What a coroutine, a scope, a job and a loop are made of. For the files of this package only;
+// others use loop.h and suspend.h.
 
 #ifndef WEIR_COROUTINE_INTERNAL_COROUTINE_H
 #define WEIR_COROUTINE_INTERNAL_COROUTINE_H

@@ -80,8 +80,8 @@ void weir_internal_timer_arm(weir_internal_loop *loop, weir_internal_timer *time
 void weir_internal_timer_cancel(weir_internal_loop *loop, weir_internal_timer *timer);
 
 // Loop waiters: what goes on in the loop although no coroutine waits for it, such as the rest of a
-// flush. The loop does not end before they do. Past its drain timeout it calls |abandon|, which must
-// give up at once and remove the waiter.
+// flush. The loop does not end before they do. Past its drain timeout it calls |abandon|, which
+// must give up at once and remove the waiter.
 typedef struct weir_internal_loop_waiter {
   weir_internal_link link;
   void (*abandon)(struct weir_internal_loop_waiter *waiter);

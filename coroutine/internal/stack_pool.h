@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The stacks of one loop, all of one size, each above a guard page. They are cut from slabs, so that
-// many take few mappings, and reused last in first out, so that a warm one comes first.
+// The stacks of one loop, all of one size, each above a guard page. They are cut from slabs, so
+// that many take few mappings, and reused last in first out, so that a warm one comes first.
 
 #ifndef WEIR_COROUTINE_INTERNAL_STACK_POOL_H
 #define WEIR_COROUTINE_INTERNAL_STACK_POOL_H
@@ -14,9 +14,9 @@ extern "C" {
 
 typedef struct weir_internal_stack {
   struct weir_internal_stack *next_free;
-  char *bottom;   // above the guard page
-  char *top;      // differs in its cache line from one stack to the next
-  bool guarded;   // the guard page is in place
+  char *bottom;  // above the guard page
+  char *top;     // differs in its cache line from one stack to the next
+  bool guarded;  // the guard page is in place
   unsigned valgrind_id;
 } weir_internal_stack;
 
@@ -34,8 +34,8 @@ typedef struct weir_internal_stack_pool {
 
 void weir_internal_stack_pool_init(weir_internal_stack_pool *pool, size_t stack_size);
 
-// weir_internal_stack_take returns a stack that nothing is known of, or NULL when there is no memory,
-// or when its guard page cannot be put in place.
+// weir_internal_stack_take returns a stack that nothing is known of, or NULL when there is no
+// memory, or when its guard page cannot be put in place.
 weir_internal_stack *weir_internal_stack_take(weir_internal_stack_pool *pool);
 
 // weir_internal_stack_return takes |stack| back; the first few keep their memory.

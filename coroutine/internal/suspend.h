@@ -22,8 +22,8 @@ weir_internal_coroutine *weir_internal_current_coroutine(void);
 
 // weir_internal_enter is the first line of every public function that suspends: it returns -EINVAL
 // outside a coroutine, -EXDEV when |loop| is not NULL and not the current one, -ECANCELED,
-// -ETIMEDOUT, or 0. Now and then it yields first, so that a coroutine whose operations never need to
-// wait does not starve the others.
+// -ETIMEDOUT, or 0. Now and then it yields first, so that a coroutine whose operations never need
+// to wait does not starve the others.
 WEIR_MUST_USE int weir_internal_enter(const weir_internal_loop *loop);
 
 typedef struct weir_internal_ticket {
@@ -35,13 +35,13 @@ typedef struct weir_internal_ticket {
 // weir_internal_suspend. From now on the ticket can be used.
 weir_internal_ticket weir_internal_ticket_take(void);
 
-// weir_internal_suspend runs the pre-suspend hooks, then waits for |ticket| to be woken. Returns the
-// |reason| of the wake; -ETIME when |until| (a point in time, or WEIR_FOREVER) came first;
+// weir_internal_suspend runs the pre-suspend hooks, then waits for |ticket| to be woken. Returns
+// the |reason| of the wake; -ETIME when |until| (a point in time, or WEIR_FOREVER) came first;
 // -ECANCELED; -ETIMEDOUT.
 WEIR_MUST_USE int weir_internal_suspend(weir_internal_ticket ticket, int64_t until);
 
-// weir_internal_wake ends the suspension that |ticket| names, from any thread. Returns false when it
-// has ended already (and then nothing happens).
+// weir_internal_wake ends the suspension that |ticket| names, from any thread. Returns false when
+// it has ended already (and then nothing happens).
 bool weir_internal_wake(weir_internal_ticket ticket, int reason);
 
 // Wait queues: the coroutines of one loop that wait for one event, first come first served.
@@ -56,8 +56,9 @@ bool weir_internal_wait_queue_wake_one(weir_internal_wait_queue *queue, int reas
 void weir_internal_wait_queue_wake_all(weir_internal_wait_queue *queue, int reason);
 bool weir_internal_wait_queue_is_empty(const weir_internal_wait_queue *queue);
 
-// Pre-suspend hooks: what is to be done once, before the current coroutine suspends, yields or ends.
-// |run| must not suspend; it may add hooks, which run after it. A hook is unlinked before it runs.
+// Pre-suspend hooks: what is to be done once, before the current coroutine suspends, yields or
+// ends. |run| must not suspend; it may add hooks, which run after it. A hook is unlinked before it
+// runs.
 typedef struct weir_internal_pre_suspend {
   weir_internal_link link;
   void (*run)(struct weir_internal_pre_suspend *hook);

@@ -3,11 +3,12 @@
 // Operations on descriptors: what a socket layer submits and a backend completes.
 //
 // A backend may complete an operation in the call that submits it, later with its result, or later
-// with -EAGAIN, which says "submit it again now": that is how a readiness backend such as epoll lets
-// the coroutine itself make the call, while its memory is warm. A completion backend never says so.
+// with -EAGAIN, which says "submit it again now": that is how a readiness backend such as epoll
+// lets the coroutine itself make the call, while its memory is warm. A completion backend never
+// says so.
 //
-// The memory of an operation belongs to its submitter, who keeps it, and any memory it names, until it
-// completed or its cancellation was confirmed.
+// The memory of an operation belongs to its submitter, who keeps it, and any memory it names, until
+// it completed or its cancellation was confirmed.
 
 #ifndef WEIR_SELECTOR_INTERNAL_OPERATION_H
 #define WEIR_SELECTOR_INTERNAL_OPERATION_H
@@ -31,7 +32,8 @@ typedef enum weir_internal_direction {
   WEIR_INTERNAL_WRITE = 1,
 } weir_internal_direction;
 
-// What a loop's backend knows by a number, because the kernel may still speak of it when it is gone.
+// What a loop's backend knows by a number, because the kernel may still speak of it when it is
+// gone.
 typedef struct weir_internal_registration {
   // Called on the loop's thread when |events| (EPOLLIN, ...) were seen. May free the registration.
   void (*ready)(struct weir_internal_registration *registration, uint32_t events);
@@ -63,8 +65,8 @@ struct weir_internal_operation {
   weir_internal_operation_kind kind;
   int result;
   weir_internal_descriptor *descriptor;
-  // Called on the loop's thread, outside any coroutine or inside another, when an operation that was
-  // pending has completed with |result|. Must not suspend.
+  // Called on the loop's thread, outside any coroutine or inside another, when an operation that
+  // was pending has completed with |result|. Must not suspend.
   void (*complete)(weir_internal_operation *operation);
   void *owner;  // for |complete|
   union {
@@ -107,14 +109,14 @@ WEIR_MUST_USE int weir_internal_submit(weir_internal_operation *operation);
 // weir_internal_try runs |operation| without ever waiting: returns its result or -EAGAIN.
 WEIR_MUST_USE int weir_internal_try(weir_internal_operation *operation);
 
-// weir_internal_cancel_operation takes back a pending |operation|. Returns true when |complete| will
-// not be called any more; false when the backend has to confirm, which it does by completing it with
-// -ECANCELED, or its result. epoll always returns true.
+// weir_internal_cancel_operation takes back a pending |operation|. Returns true when |complete|
+// will not be called any more; false when the backend has to confirm, which it does by completing
+// it with -ECANCELED, or its result. epoll always returns true.
 WEIR_MUST_USE bool weir_internal_cancel_operation(weir_internal_operation *operation);
 
-// weir_internal_await submits |operation| and suspends the current coroutine until it has completed.
-// Returns its result, or -ECANCELED or -ETIMEDOUT, and then it has had no effect. Sets |complete| and
-// |owner|.
+// weir_internal_await submits |operation| and suspends the current coroutine until it has
+// completed. Returns its result, or -ECANCELED or -ETIMEDOUT, and then it has had no effect. Sets
+// |complete| and |owner|.
 WEIR_MUST_USE int weir_internal_await(weir_internal_operation *operation);
 
 // weir_internal_selector_calls returns the selector's table of system calls.

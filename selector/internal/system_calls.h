@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The system calls that Weir makes: the second of its two seams. Every one goes through the table of
-// its selector, so that a test can count it or make it fail, and a simulation can answer it. Each
-// function returns zero or more on success and a negated errno on failure.
+// The system calls that Weir makes: the second of its two seams. Every one goes through the table
+// of its selector, so that a test can count it or make it fail, and a simulation can answer it.
+// Each function returns zero or more on success and a negated errno on failure.
 
 #ifndef WEIR_SELECTOR_INTERNAL_SYSTEM_CALLS_H
 #define WEIR_SELECTOR_INTERNAL_SYSTEM_CALLS_H

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Says hello to an echo server and prints what it answers: echo_client [HOST PORT].
+
+#include <stdio.h>
+
+#include "weir/address.h"
+#include "weir/tcp.h"
+
+static int run(void *argument) {
+  char **words = argument;
+  weir_connection *server;
+  uint16_t port;
+  int result = weir_port_parse(&port, words[2]);
+  if (result == 0) {
+    result = weir_tcp_connect(weir_tcp(weir_current_selector()), &server, words[1], port);
+  }
+  if (result < 0) return result;
+  weir_bytes line;
+  result = weir_write_line(weir_open_write_channel(server, true), weir_text("hello"));
+  if (result == 0) result = weir_read_utf8_line(weir_open_read_channel(server), &line);
+  if (result == 0) printf("Server said: '%.*s'\n", (int)line.size, line.data);
+  int closed = weir_connection_close(server);
+  return result < 0 ? result : closed;
+}
+
+int main(int count, char **words) {
+  char *defaults[] = {words[0], "127.0.0.1", "2323"};
+  if (count != 1 && count != 3) return fprintf(stderr, "usage: %s [HOST PORT]\n", words[0]), 2;
+  if (count == 1) words = defaults;
+  int result = weir_run(NULL, run, words);
+  if (result == 0) return 0;
+  fprintf(stderr, "%s: %s port %s: %s\n", words[0], words[1], words[2], weir_error_message(result));
+  return 1;
+}

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Sends every line of every client back: echo_server [HOST PORT], then telnet HOST PORT.
+
+#include <stdio.h>
+
+#include "weir/address.h"
+#include "weir/tcp.h"
+
+static int serve(void *argument) {
+  weir_connection *client = argument;
+  weir_read_channel *input = weir_open_read_channel(client);
+  weir_write_channel *output = weir_open_write_channel(client, true);
+  const char *name = weir_remote_address(client);
+  printf("Socket accepted: %s\n", name);
+  weir_bytes line;
+  int result;
+  while ((result = weir_read_utf8_line(input, &line)) == 0) {
+    printf("%s: %.*s\n", name, (int)line.size, line.data);
+    if ((result = weir_write_line(output, line)) < 0) break;
+  }
+  if (result != WEIR_E_END_OF_STREAM) printf("%s: %s\n", name, weir_error_message(result));
+  return weir_connection_close(client);
+}
+
+static int run(void *argument) {
+  char **words = argument;
+  weir_listener *server;
+  uint16_t port;
+  int result = weir_port_parse(&port, words[2]);
+  if (result == 0) {
+    result = weir_tcp_bind(weir_tcp(weir_current_selector()), &server, words[1], port);
+  }
+  if (result < 0) return result;
+  printf("Started echo telnet server at %s\n", weir_listener_address(server));
+  weir_connection *client;
+  while ((result = weir_accept(server, &client)) == 0) {
+    if ((result = weir_launch(NULL, NULL, NULL, serve, client)) == 0) continue;
+    printf("%s: %s\n", weir_remote_address(client), weir_error_message(result));
+    weir_connection_abort(client);
+    weir_connection_close(client);
+  }
+  weir_listener_close(server);
+  return result;
+}
+
+int main(int count, char **words) {
+  char *defaults[] = {words[0], "127.0.0.1", "2323"};
+  if (count != 1 && count != 3) return fprintf(stderr, "usage: %s [HOST PORT]\n", words[0]), 2;
+  if (count == 1) words = defaults;
+  setvbuf(stdout, NULL, _IOLBF, 0);
+  int result = weir_run(&(weir_selector_options){.cancel_on_interrupt = true}, run, words);
+  if (result == 0) return 0;
+  fprintf(stderr, "%s: %s port %s: %s\n", words[0], words[1], words[2], weir_error_message(result));
+  return 1;
+}

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Waiting for descriptors of other libraries.
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <functional>
+#include <string>
+
+#include "testing/virtual_clock.h"
+#include "weir/selector.h"
+
+namespace {
+
+using Body = std::function<int()>;
+
+int Call(void *function) { return (*static_cast<Body *>(function))(); }
+
+int Launch(Body *body, weir_job **job = nullptr) {
+  return weir_launch(nullptr, job, nullptr, Call, body);
+}
+
+class Select : public ::testing::Test {
+ protected:
+  void SetUp() override { ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, fds_)); }
+  void TearDown() override {
+    for (int fd : fds_) {
+      if (fd >= 0) close(fd);
+    }
+  }
+  int Run(Body body) {
+    weir_selector_options options = clock_.options();
+    return weir_run(&options, Call, &body);
+  }
+  weir_testing::VirtualClock clock_;
+  int fds_[2] = {-1, -1};
+};
+
+TEST_F(Select, ReturnsAtOnceWhatIsReady) {
+  EXPECT_EQ(WEIR_WRITABLE, Run([&] { return weir_selector_select(fds_[0], WEIR_WRITABLE); }));
+  EXPECT_EQ(WEIR_WRITABLE,
+            Run([&] { return weir_selector_select(fds_[0], WEIR_WRITABLE | WEIR_READABLE); }));
+  ASSERT_EQ(1, write(fds_[1], "x", 1));
+  EXPECT_EQ(WEIR_WRITABLE | WEIR_READABLE,
+            Run([&] { return weir_selector_select(fds_[0], WEIR_WRITABLE | WEIR_READABLE); }));
+}
+
+TEST_F(Select, WaitsForBytesAgainAndAgain) {
+  int seen = 0;
+  Body reader = [&] {
+    for (int i = 0; i < 100; i++) {
+      EXPECT_EQ(WEIR_READABLE, weir_selector_select(fds_[0], WEIR_READABLE));
+      char byte;
+      EXPECT_EQ(1, read(fds_[0], &byte, 1));
+      seen++;
+    }
+    return 0;
+  };
+  Run([&] {
+    EXPECT_EQ(0, Launch(&reader));
+    for (int i = 0; i < 100; i++) {
+      EXPECT_EQ(0, weir_delay(1));
+      EXPECT_EQ(i, seen);
+      EXPECT_EQ(1, write(fds_[1], "x", 1));
+    }
+    return weir_scope_wait(nullptr);
+  });
+  EXPECT_EQ(100, seen);
+}
+
+TEST_F(Select, ItIsALevelNotAnEdge) {
+  Run([&] {
+    EXPECT_EQ(2, write(fds_[1], "xy", 2));
+    for (int i = 0; i < 3; i++) {
+      EXPECT_EQ(WEIR_READABLE, weir_selector_select(fds_[0], WEIR_READABLE));
+    }
+    return 0;
+  });
+}
+
+TEST_F(Select, HangUpIsReady) {
+  close(fds_[1]);
+  fds_[1] = -1;
+  EXPECT_EQ(WEIR_READABLE, Run([&] { return weir_selector_select(fds_[0], WEIR_READABLE); }));
+}
+
+TEST_F(Select, OneWaiterForEachDirection) {
+  Body reader = [&] { return weir_selector_select(fds_[0], WEIR_READABLE); };
+  Run([&] {
+    // Fill the socket, so that writing waits as well.
+    int flags = fcntl(fds_[0], F_GETFL);
+    EXPECT_EQ(0, fcntl(fds_[0], F_SETFL, flags | O_NONBLOCK));
+    std::string block(4096, 'x');
+    while (write(fds_[0], block.data(), block.size()) > 0) continue;
+    weir_job *read_job = nullptr;
+    EXPECT_EQ(0, Launch(&reader, &read_job));
+    EXPECT_EQ(0, weir_yield());
+    EXPECT_EQ(-EBUSY, weir_selector_select(fds_[0], WEIR_READABLE));
+    EXPECT_EQ(-EBUSY, weir_selector_select(fds_[0], WEIR_READABLE | WEIR_WRITABLE));
+    weir_timeout timeout = weir_timeout_begin(WEIR_SECOND);
+    EXPECT_EQ(-ETIMEDOUT, weir_selector_select(fds_[0], WEIR_WRITABLE));
+    EXPECT_TRUE(weir_timeout_end(timeout));
+    // Making room wakes nobody: the reader still waits, and is woken by bytes.
+    while (recv(fds_[1], &block[0], block.size(), MSG_DONTWAIT) > 0) continue;
+    EXPECT_EQ(0, weir_delay(1));
+    EXPECT_EQ(1, write(fds_[1], "x", 1));
+    int result = 0;
+    EXPECT_EQ(0, weir_job_wait(read_job, &result));
+    EXPECT_EQ(WEIR_READABLE, result);
+    weir_job_close(read_job);
+    return 0;
+  });
+}
+
+TEST_F(Select, IsCancelledAndTimesOut) {
+  int seen = 0;
+  Body reader = [&] { return seen = weir_selector_select(fds_[0], WEIR_READABLE); };
+  Run([&] {
+    weir_job *job = nullptr;
+    EXPECT_EQ(0, Launch(&reader, &job));
+    EXPECT_EQ(0, weir_yield());
+    weir_job_cancel(job);
+    EXPECT_EQ(0, weir_job_wait(job, nullptr));
+    weir_job_close(job);
+    EXPECT_EQ(-ECANCELED, seen);
+    weir_timeout timeout = weir_timeout_begin(WEIR_SECOND);
+    EXPECT_EQ(-ETIMEDOUT, weir_selector_select(fds_[0], WEIR_READABLE));
+    EXPECT_TRUE(weir_timeout_end(timeout));
+    EXPECT_EQ(1, write(fds_[1], "x", 1));
+    EXPECT_EQ(WEIR_READABLE, weir_selector_select(fds_[0], WEIR_READABLE));
+    return 0;
+  });
+}
+
+TEST_F(Select, ForgetEndsTheWaitAndTheNumberMayBeUsedAnew) {
+  int seen = 0;
+  Body reader = [&] { return seen = weir_selector_select(fds_[0], WEIR_READABLE); };
+  Run([&] {
+    weir_job *job = nullptr;
+    EXPECT_EQ(0, Launch(&reader, &job));
+    EXPECT_EQ(0, weir_yield());
+    EXPECT_EQ(0, weir_selector_forget(fds_[0]));
+    close(fds_[0]);
+    EXPECT_EQ(0, weir_job_wait(job, nullptr));
+    weir_job_close(job);
+    EXPECT_EQ(WEIR_E_CLOSED, seen);
+    int again = dup(fds_[1]);
+    EXPECT_EQ(fds_[0], again);
+    EXPECT_EQ(WEIR_READABLE, weir_selector_select(again, WEIR_READABLE));  // hung up
+    EXPECT_EQ(0, weir_selector_forget(again));
+    EXPECT_EQ(0, weir_selector_forget(again));
+    return 0;
+  });
+}
+
+TEST_F(Select, ANumberClosedWithoutForgettingStillWorksWhenUsedAnew) {
+  Run([&] {
+    EXPECT_EQ(WEIR_WRITABLE, weir_selector_select(fds_[0], WEIR_WRITABLE));
+    close(fds_[0]);
+    int again = dup(fds_[1]);
+    EXPECT_EQ(fds_[0], again);
+    EXPECT_EQ(WEIR_READABLE, weir_selector_select(again, WEIR_READABLE));
+    return 0;
+  });
+}
+
+TEST_F(Select, RegularFilesAreAlwaysReady) {
+  FILE *file = tmpfile();
+  ASSERT_NE(nullptr, file);
+  EXPECT_EQ(WEIR_READABLE | WEIR_WRITABLE,
+            Run([&] { return weir_selector_select(fileno(file), WEIR_READABLE | WEIR_WRITABLE); }));
+  fclose(file);
+}
+
+TEST_F(Select, RefusesWhatMakesNoSense) {
+  EXPECT_EQ(-EINVAL, weir_selector_select(fds_[0], WEIR_READABLE));
+  EXPECT_EQ(-EINVAL, weir_selector_forget(fds_[0]));
+  Run([&] {
+    EXPECT_EQ(-EBADF, weir_selector_select(-1, WEIR_READABLE));
+    EXPECT_EQ(-EBADF, weir_selector_select(15000, WEIR_READABLE));
+    EXPECT_EQ(-EINVAL, weir_selector_select(fds_[0], 0));
+    EXPECT_EQ(-EINVAL, weir_selector_select(fds_[0], 4));
+    EXPECT_EQ(0, weir_selector_forget(-1));
+    EXPECT_EQ(0, weir_selector_forget(12345));
+    return 0;
+  });
+}
+
+}  // namespace

@@ -14,11 +14,12 @@ def weir_deps():
     """What the library itself needs, from upstream."""
     maybe(rules_cc_shim, name = "rules_cc")
 
-    # A commit of the branch main-with-bazel. A commit hash proves its content by itself.
+    # 23 May 2024: the last commit of the branch main-with-bazel whose BUILD files Bazel 4 reads. A commit's
+    # hash proves its content by itself.
     maybe(
         git_repository,
         name = "boringssl",
-        commit = "b9232f9e27e5668bc0414879dcdedb2a59ea75f2",
+        commit = "bd78925c7f9e2e8cb65faa67cb106a052f6d713d",
         remote = "https://boringssl.googlesource.com/boringssl",
     )
 

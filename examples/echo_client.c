@@ -8,12 +8,12 @@
 #include "weir/tcp.h"
 
 static int run(void *argument) {
-  char **words = argument;
+  const char **place = argument;
   weir_connection *server;
   uint16_t port;
-  int result = weir_port_parse(&port, words[2]);
+  int result = weir_port_parse(&port, place[1]);
   if (result == 0) {
-    result = weir_tcp_connect(weir_tcp(weir_current_selector()), &server, words[1], port);
+    result = weir_tcp_connect(weir_tcp(weir_current_selector()), &server, place[0], port);
   }
   if (result < 0) return result;
   weir_bytes line;
@@ -25,11 +25,10 @@ static int run(void *argument) {
 }
 
 int main(int count, char **words) {
-  char *defaults[] = {words[0], "127.0.0.1", "2323"};
   if (count != 1 && count != 3) return fprintf(stderr, "usage: %s [HOST PORT]\n", words[0]), 2;
-  if (count == 1) words = defaults;
-  int result = weir_run(NULL, run, words);
+  const char *place[] = {count == 3 ? words[1] : "127.0.0.1", count == 3 ? words[2] : "2323"};
+  int result = weir_run(NULL, run, place);
   if (result == 0) return 0;
-  fprintf(stderr, "%s: %s port %s: %s\n", words[0], words[1], words[2], weir_error_message(result));
+  fprintf(stderr, "%s: %s port %s: %s\n", words[0], place[0], place[1], weir_error_message(result));
   return 1;
 }

@@ -24,12 +24,12 @@ static int serve(void *argument) {
 }
 
 static int run(void *argument) {
-  char **words = argument;
+  const char **place = argument;
   weir_listener *server;
   uint16_t port;
-  int result = weir_port_parse(&port, words[2]);
+  int result = weir_port_parse(&port, place[1]);
   if (result == 0) {
-    result = weir_tcp_bind(weir_tcp(weir_current_selector()), &server, words[1], port);
+    result = weir_tcp_bind(weir_tcp(weir_current_selector()), &server, place[0], port);
   }
   if (result < 0) return result;
   printf("Started echo telnet server at %s\n", weir_listener_address(server));
@@ -45,12 +45,11 @@ static int run(void *argument) {
 }
 
 int main(int count, char **words) {
-  char *defaults[] = {words[0], "127.0.0.1", "2323"};
   if (count != 1 && count != 3) return fprintf(stderr, "usage: %s [HOST PORT]\n", words[0]), 2;
-  if (count == 1) words = defaults;
+  const char *place[] = {count == 3 ? words[1] : "127.0.0.1", count == 3 ? words[2] : "2323"};
   setvbuf(stdout, NULL, _IOLBF, 0);
-  int result = weir_run(&(weir_selector_options){.cancel_on_interrupt = true}, run, words);
+  int result = weir_run(&(weir_selector_options){.cancel_on_interrupt = true}, run, place);
   if (result == 0) return 0;
-  fprintf(stderr, "%s: %s port %s: %s\n", words[0], words[1], words[2], weir_error_message(result));
+  fprintf(stderr, "%s: %s port %s: %s\n", words[0], place[0], place[1], weir_error_message(result));
   return 1;
 }

@@ -45,7 +45,8 @@ weir_internal_coroutine *weir_internal_coroutine_create(weir_internal_loop *loop
                       ~(size_t)(CONTROL_BLOCK_ALIGNMENT - 1);
   char *block = stack->top - block_size;
   weir_internal_coroutine *coroutine = (weir_internal_coroutine *)(void *)block;
-  memset(coroutine, 0, sizeof *coroutine);
+  atomic_store_explicit(&coroutine->ticket, 0, memory_order_relaxed);
+  memset(&coroutine->context, 0, sizeof *coroutine - offsetof(weir_internal_coroutine, context));
   coroutine->loop = loop;
   coroutine->stack = stack;
   coroutine->function = function;

@@ -8,8 +8,7 @@
 // The world is asked for news after so many coroutines at the latest.
 enum { COROUTINES_PER_ROUND = 128 };
 
-_Thread_local weir_internal_loop *weir_internal_thread_loop
-    __attribute__((tls_model("initial-exec")));
+__thread weir_internal_loop *weir_internal_thread_loop __attribute__((tls_model("initial-exec")));
 
 int weir_internal_loop_create(weir_internal_loop **out,
                               const weir_internal_loop_operations *operations, void *context,
@@ -176,8 +175,6 @@ int weir_internal_loop_run(weir_internal_loop *loop, weir_function function, voi
 void weir_internal_loop_cancel_root(weir_internal_loop *loop) {
   if (loop->root != NULL) weir_internal_coroutine_cancel(loop->root);
 }
-
-weir_internal_loop *weir_internal_current_loop(void) { return weir_internal_thread_loop; }
 
 int64_t weir_internal_loop_now(const weir_internal_loop *loop) { return loop->now; }
 

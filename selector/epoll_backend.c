@@ -82,11 +82,8 @@ static int wait_backend(weir_internal_selector_loop *loop, int64_t until) {
 
 // Descriptors
 
-static void complete_waiting(weir_internal_descriptor *descriptor,
-                             weir_internal_direction direction) {
-  descriptor->ready[direction] = true;
+static void complete(weir_internal_descriptor *descriptor, weir_internal_direction direction) {
   weir_internal_operation *operation = descriptor->waiting[direction];
-  if (operation == NULL) return;
   descriptor->waiting[direction] = NULL;
   bool only_asked =
       operation->kind == WEIR_INTERNAL_READABLE || operation->kind == WEIR_INTERNAL_WRITABLE;
@@ -94,16 +91,33 @@ static void complete_waiting(weir_internal_descriptor *descriptor,
   operation->complete(operation);
 }
 
+// The first of the two who is told may close the descriptor, and then the second is gone with it.
+static void complete_both(weir_internal_descriptor *descriptor) {
+  weir_internal_slot_table *slots = &descriptor->loop->slots;
+  weir_internal_registration *registration = &descriptor->registration;
+  uint64_t name = weir_internal_slot_name(slots, registration->slot);
+  complete(descriptor, WEIR_INTERNAL_READ);
+  if (weir_internal_slot_find(slots, name) != registration) return;
+  if (descriptor->waiting[WEIR_INTERNAL_WRITE] != NULL) complete(descriptor, WEIR_INTERNAL_WRITE);
+}
+
 static void descriptor_ready(weir_internal_registration *registration, uint32_t events) {
   weir_internal_descriptor *descriptor =
       WEIR_INTERNAL_CONTAINER(registration, weir_internal_descriptor, registration);
-  weir_internal_slot_table *slots = &descriptor->loop->slots;
-  uint64_t name = weir_internal_slot_name(slots, registration->slot);
   descriptor->seen |= events & sticky_events;
-  if ((events & read_events) != 0) complete_waiting(descriptor, WEIR_INTERNAL_READ);
-  // Whoever was told may have closed the descriptor.
-  if (weir_internal_slot_find(slots, name) != registration) return;
-  if ((events & write_events) != 0) complete_waiting(descriptor, WEIR_INTERNAL_WRITE);
+  bool readable = (events & read_events) != 0;
+  bool writable = (events & write_events) != 0;
+  if (readable) descriptor->ready[WEIR_INTERNAL_READ] = true;
+  if (writable) descriptor->ready[WEIR_INTERNAL_WRITE] = true;
+  readable = readable && descriptor->waiting[WEIR_INTERNAL_READ] != NULL;
+  writable = writable && descriptor->waiting[WEIR_INTERNAL_WRITE] != NULL;
+  if (readable && writable) {
+    complete_both(descriptor);
+  } else if (readable) {
+    complete(descriptor, WEIR_INTERNAL_READ);
+  } else if (writable) {
+    complete(descriptor, WEIR_INTERNAL_WRITE);
+  }
 }
 
 static int bind_descriptor(weir_internal_selector_loop *loop,
@@ -147,13 +161,15 @@ static void unbind(weir_internal_selector_loop *loop, int fd, uint32_t slot) {
 
 // Operations
 
-static int receive(weir_internal_descriptor *descriptor, weir_internal_lender *lender) {
+static int receive(weir_internal_operation *operation) {
+  weir_internal_descriptor *descriptor = operation->descriptor;
+  weir_internal_lender *lender = operation->with.lender;
   const weir_internal_system_calls *calls = descriptor->selector->calls;
   struct iovec buffers[WEIR_INTERNAL_LENT_BUFFERS];
   int count = lender->lend(lender, buffers);
   if (count <= 0) return count < 0 ? count : -EINVAL;
-  size_t room = 0;
-  for (int i = 0; i < count; i++) room += buffers[i].iov_len;
+  size_t room = buffers[0].iov_len;
+  if (count > 1) room += buffers[1].iov_len;
   int result;
   do {
     result = calls->receive(calls->context, descriptor->fd, buffers, count);
@@ -163,29 +179,34 @@ static int receive(weir_internal_descriptor *descriptor, weir_internal_lender *l
     if (is_short && descriptor->short_is_dry && descriptor->seen == 0) {
       descriptor->ready[WEIR_INTERNAL_READ] = false;
     }
-  } else if (result == -EAGAIN && lender->take_back != NULL) {
-    lender->take_back(lender);
+  } else if (result == -EAGAIN) {
+    descriptor->ready[WEIR_INTERNAL_READ] = false;
+    if (lender->take_back != NULL) lender->take_back(lender);
   }
   return result;
 }
 
-static int send_some(weir_internal_descriptor *descriptor, const struct iovec *buffers, int count) {
+static int accept_one(weir_internal_operation *operation) {
+  weir_internal_descriptor *descriptor = operation->descriptor;
   const weir_internal_system_calls *calls = descriptor->selector->calls;
   int result;
   do {
-    result = calls->send(calls->context, descriptor->fd, buffers, count);
+    result = calls->accept(calls->context, descriptor->fd, operation->with.accept.address,
+                           operation->with.accept.size, SOCK_NONBLOCK | SOCK_CLOEXEC);
   } while (result == -EINTR);
+  if (result == -EAGAIN) descriptor->ready[WEIR_INTERNAL_READ] = false;
   return result;
 }
 
-static int accept_one(weir_internal_operation *operation) {
-  const weir_internal_system_calls *calls = operation->descriptor->selector->calls;
+static int send_some(weir_internal_operation *operation) {
+  weir_internal_descriptor *descriptor = operation->descriptor;
+  const weir_internal_system_calls *calls = descriptor->selector->calls;
   int result;
   do {
-    result =
-        calls->accept(calls->context, operation->descriptor->fd, operation->with.accept.address,
-                      operation->with.accept.size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    result = calls->send(calls->context, descriptor->fd, operation->with.send.buffers,
+                         operation->with.send.count);
   } while (result == -EINTR);
+  if (result == -EAGAIN) descriptor->ready[WEIR_INTERNAL_WRITE] = false;
   return result;
 }
 
@@ -198,6 +219,7 @@ static int begin_connect(weir_internal_operation *operation) {
                               operation->with.connect.size);
   // An interrupted connect goes on by itself (connect(2)).
   if (result == -EINPROGRESS || result == -EINTR) return -EAGAIN;
+  if (result == 0) descriptor->ready[WEIR_INTERNAL_WRITE] = true;
   // For an internet socket this says that no local port is free.
   return result == -EAGAIN ? -EADDRNOTAVAIL : result;
 }
@@ -208,45 +230,26 @@ static int end_connect(weir_internal_descriptor *descriptor) {
   socklen_t size = sizeof error;
   int result =
       calls->get_option(calls->context, descriptor->fd, SOL_SOCKET, SO_ERROR, &error, &size);
-  if (result < 0) return result;
-  descriptor->ready[WEIR_INTERNAL_WRITE] = true;
-  return -error;
+  return result < 0 ? result : -error;
 }
 
-static int attempt_connect(weir_internal_operation *operation) {
+static int connect_one(weir_internal_operation *operation) {
   if (!operation->with.connect.begun) return begin_connect(operation);
-  if (!operation->descriptor->ready[WEIR_INTERNAL_WRITE]) return -EAGAIN;
   return end_connect(operation->descriptor);
 }
 
+static int is_ready(weir_internal_operation *operation) {
+  (void)operation;
+  return 0;
+}
+
 static int attempt(weir_internal_operation *operation) {
-  weir_internal_descriptor *descriptor = operation->descriptor;
-  bool *ready_read = &descriptor->ready[WEIR_INTERNAL_READ];
-  bool *ready_write = &descriptor->ready[WEIR_INTERNAL_WRITE];
-  int result = -EAGAIN;
-  switch (operation->kind) {
-    case WEIR_INTERNAL_RECEIVE:
-      if (*ready_read) result = receive(descriptor, operation->with.lender);
-      if (result == -EAGAIN) *ready_read = false;
-      return result;
-    case WEIR_INTERNAL_ACCEPT:
-      if (*ready_read) result = accept_one(operation);
-      if (result == -EAGAIN) *ready_read = false;
-      return result;
-    case WEIR_INTERNAL_SEND:
-      if (*ready_write) {
-        result = send_some(descriptor, operation->with.send.buffers, operation->with.send.count);
-      }
-      if (result == -EAGAIN) *ready_write = false;
-      return result;
-    case WEIR_INTERNAL_CONNECT:
-      return attempt_connect(operation);
-    case WEIR_INTERNAL_WRITABLE:
-      return *ready_write ? 0 : -EAGAIN;
-    case WEIR_INTERNAL_READABLE:
-      return *ready_read ? 0 : -EAGAIN;
-  }
-  return -EINVAL;
+  static int (*const attempts[])(weir_internal_operation *) = {
+      [WEIR_INTERNAL_RECEIVE] = receive,   [WEIR_INTERNAL_ACCEPT] = accept_one,
+      [WEIR_INTERNAL_SEND] = send_some,    [WEIR_INTERNAL_CONNECT] = connect_one,
+      [WEIR_INTERNAL_WRITABLE] = is_ready, [WEIR_INTERNAL_READABLE] = is_ready,
+  };
+  return attempts[operation->kind](operation);
 }
 
 const weir_internal_backend weir_internal_epoll_backend = {

@@ -40,14 +40,12 @@ void weir_internal_descriptor_close(weir_internal_descriptor *descriptor) {
 }
 
 static weir_internal_direction direction_of(const weir_internal_operation *operation) {
-  switch (operation->kind) {
-    case WEIR_INTERNAL_SEND:
-    case WEIR_INTERNAL_CONNECT:
-    case WEIR_INTERNAL_WRITABLE:
-      return WEIR_INTERNAL_WRITE;
-    default:
-      return WEIR_INTERNAL_READ;
-  }
+  static const unsigned char directions[] = {
+      [WEIR_INTERNAL_RECEIVE] = WEIR_INTERNAL_READ,   [WEIR_INTERNAL_ACCEPT] = WEIR_INTERNAL_READ,
+      [WEIR_INTERNAL_SEND] = WEIR_INTERNAL_WRITE,     [WEIR_INTERNAL_CONNECT] = WEIR_INTERNAL_WRITE,
+      [WEIR_INTERNAL_WRITABLE] = WEIR_INTERNAL_WRITE, [WEIR_INTERNAL_READABLE] = WEIR_INTERNAL_READ,
+  };
+  return (weir_internal_direction)directions[operation->kind];
 }
 
 // Binds a descriptor to the loop on which it is used first.
@@ -65,7 +63,7 @@ static int bind_here(weir_internal_descriptor *descriptor) {
   return -EXDEV;
 }
 
-static int prepare(weir_internal_operation *operation) {
+static inline int run(weir_internal_operation *operation, weir_internal_direction direction) {
   weir_internal_descriptor *descriptor = operation->descriptor;
   if (descriptor->loop == NULL) {
     int result = bind_here(descriptor);
@@ -73,19 +71,20 @@ static int prepare(weir_internal_operation *operation) {
   } else if (descriptor->loop->loop != weir_internal_current_loop()) {
     return -EXDEV;
   }
-  return descriptor->waiting[direction_of(operation)] != NULL ? -EBUSY : 0;
+  if (descriptor->waiting[direction] != NULL) return -EBUSY;
+  if (!descriptor->ready[direction]) return -EAGAIN;
+  return descriptor->loop->backend->attempt(operation);
 }
 
 int weir_internal_try(weir_internal_operation *operation) {
-  int result = prepare(operation);
-  if (result < 0) return result;
-  return operation->descriptor->loop->backend->attempt(operation);
+  return run(operation, direction_of(operation));
 }
 
 int weir_internal_submit(weir_internal_operation *operation) {
-  int result = weir_internal_try(operation);
+  weir_internal_direction direction = direction_of(operation);
+  int result = run(operation, direction);
   if (result != -EAGAIN) return result;
-  operation->descriptor->waiting[direction_of(operation)] = operation;
+  operation->descriptor->waiting[direction] = operation;
   return -EINPROGRESS;
 }
 

@@ -38,17 +38,6 @@ void weir_internal_slot_return(weir_internal_slot_table *table, uint32_t slot) {
   table->first_free = slot;
 }
 
-uint64_t weir_internal_slot_name(const weir_internal_slot_table *table, uint32_t slot) {
-  return (uint64_t)table->slots[slot].generation << 32 | slot;
-}
-
-weir_internal_registration *weir_internal_slot_find(const weir_internal_slot_table *table,
-                                                    uint64_t name) {
-  uint32_t slot = (uint32_t)name;
-  if (slot >= table->count || table->slots[slot].generation != name >> 32) return NULL;
-  return table->slots[slot].registration;
-}
-
 void weir_internal_slot_table_destroy(weir_internal_slot_table *table) {
   weir_internal_release(table->slots, table->count * sizeof *table->slots);
 }

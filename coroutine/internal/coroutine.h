@@ -38,10 +38,12 @@ struct weir_job {
 
 // The control block of a coroutine, at the top of its stack: a parked one costs one page.
 struct weir_internal_coroutine {
+  // The generation of the present or last suspension, times two, plus one while it can be woken.
+  // First, since it outlives the coroutine: a late wake may look at it when the stack has another
+  // tenant.
+  _Atomic uint64_t ticket;
   weir_internal_context context;
   weir_internal_loop *loop;
-  // The generation of the present or last suspension, times two, plus one while it can be woken.
-  _Atomic uint64_t ticket;
   weir_internal_coroutine *next_ready;
   int wake_reason;
   uint32_t budget;  // operations before it must yield
@@ -99,10 +101,6 @@ struct weir_internal_loop {
   } locals[WEIR_INTERNAL_LOOP_LOCALS];
   size_t local_count;
 };
-
-// Where each thread keeps its running loop. Initial-exec: one load, also from a shared object.
-extern _Thread_local weir_internal_loop *weir_internal_thread_loop
-    __attribute__((tls_model("initial-exec")));
 
 static inline weir_internal_coroutine *weir_internal_running(void) {
   weir_internal_loop *loop = weir_internal_thread_loop;

@@ -51,8 +51,14 @@ void weir_internal_loop_close(weir_internal_loop *loop);
 // weir_internal_loop_cancel_root cancels the root coroutine. On the loop's thread.
 void weir_internal_loop_cancel_root(weir_internal_loop *loop);
 
+// Where each thread keeps its running loop. Initial-exec: one load, also from a shared object.
+extern __thread weir_internal_loop *weir_internal_thread_loop
+    __attribute__((tls_model("initial-exec")));
+
 // weir_internal_current_loop returns the loop that runs on this thread, or NULL.
-weir_internal_loop *weir_internal_current_loop(void);
+static inline weir_internal_loop *weir_internal_current_loop(void) {
+  return weir_internal_thread_loop;
+}
 
 // weir_internal_loop_now returns the time at which the loop last looked at its clock.
 int64_t weir_internal_loop_now(const weir_internal_loop *loop);

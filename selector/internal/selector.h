@@ -20,7 +20,8 @@ typedef struct weir_internal_backend {
   void (*close)(weir_internal_selector_loop *loop);
   int (*wait)(weir_internal_selector_loop *loop, int64_t until);
   void (*wake)(weir_internal_selector_loop *loop);
-  // Carries out |operation| if it can be done without waiting; otherwise returns -EAGAIN.
+  // Carries out |operation|, whose direction is |ready|, if that needs no waiting; otherwise makes
+  // the direction not ready and returns -EAGAIN.
   int (*attempt)(weir_internal_operation *operation);
   // Begins to watch the descriptor for all its operations.
   int (*bind)(weir_internal_selector_loop *loop, weir_internal_descriptor *descriptor);
@@ -49,10 +50,20 @@ typedef struct weir_internal_slot_table {
 WEIR_MUST_USE int weir_internal_slot_take(weir_internal_slot_table *table,
                                           weir_internal_registration *registration);
 void weir_internal_slot_return(weir_internal_slot_table *table, uint32_t slot);
-// The number to give to the kernel, and back: NULL when the registration is gone.
-uint64_t weir_internal_slot_name(const weir_internal_slot_table *table, uint32_t slot);
-weir_internal_registration *weir_internal_slot_find(const weir_internal_slot_table *table,
-                                                    uint64_t name);
+
+// weir_internal_slot_name returns the number to give to the kernel, weir_internal_slot_find what it
+// stands for: NULL when that is gone.
+static inline uint64_t weir_internal_slot_name(const weir_internal_slot_table *table,
+                                               uint32_t slot) {
+  return (uint64_t)table->slots[slot].generation << 32 | slot;
+}
+static inline weir_internal_registration *weir_internal_slot_find(
+    const weir_internal_slot_table *table, uint64_t name) {
+  uint32_t slot = (uint32_t)name;
+  if (slot >= table->count || table->slots[slot].generation != name >> 32) return NULL;
+  return table->slots[slot].registration;
+}
+
 void weir_internal_slot_table_destroy(weir_internal_slot_table *table);
 
 typedef struct weir_internal_foreign weir_internal_foreign;

@@ -99,7 +99,13 @@ bool weir_internal_cancel_operation(weir_internal_operation *operation) {
 void weir_internal_descriptor_interrupt(weir_internal_descriptor *descriptor,
                                         weir_internal_direction direction, int reason) {
   weir_internal_operation *operation = descriptor->waiting[direction];
-  if (operation == NULL) return;
+  if (operation == NULL) {
+    // Its coroutine was woken to try again. If it then found nothing it would wait again, and nobody
+    // would interrupt it any more.
+    operation = descriptor->retrying[direction];
+    if (operation != NULL && operation->result == -EAGAIN) operation->result = reason;
+    return;
+  }
   descriptor->waiting[direction] = NULL;
   operation->result = reason;
   operation->complete(operation);
@@ -113,6 +119,7 @@ typedef struct awaiter {
 static void wake_awaiter(weir_internal_operation *operation) {
   awaiter *self = (awaiter *)operation->owner;
   self->completed = true;
+  operation->descriptor->retrying[direction_of(operation)] = operation;
   // It misses only when a cancellation or deadline came first; then the awaiter looks at
   // |completed|.
   (void)weir_internal_wake(self->ticket, 0);
@@ -128,6 +135,7 @@ int weir_internal_await(weir_internal_operation *operation) {
     self.completed = false;
     self.ticket = weir_internal_ticket_take();
     int reason = weir_internal_suspend(self.ticket, WEIR_FOREVER);
+    operation->descriptor->retrying[direction_of(operation)] = NULL;
     if (!self.completed && !weir_internal_cancel_operation(operation)) {
       weir_shield shield = weir_shield_begin();
       while (!self.completed) {

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// How output leaves although nobody waits for it. A coroutine that wrote sends what it has when it
+// suspends, once for all that it wrote; if the transport does not take everything, the loop watches
+// the transport and sends the rest while the coroutine is elsewhere.
+
+#include "channel/internal/connection.h"
+
+int weir_internal_writer_send(weir_write_channel *channel) {
+  if (channel->failure < 0) return channel->failure;
+  weir_connection *connection = weir_internal_writer_connection(channel);
+  size_t pending;
+  while ((pending = weir_internal_writer_pending(channel)) > 0) {
+    struct iovec buffer = {channel->buffer + channel->start, pending};
+    int result = connection->transport->write(connection, &buffer, 1, false);
+    if (result == -EAGAIN) return result;
+    if (result < 0) return weir_internal_writer_fail(channel, result);
+    weir_internal_writer_consume(channel, (size_t)result);
+  }
+  return 0;
+}
+
+int weir_internal_writer_watch(weir_write_channel *channel) {
+  weir_connection *connection = weir_internal_writer_connection(channel);
+  int result = connection->transport->watch_write(connection, &channel->watcher);
+  if (result < 0) return weir_internal_writer_fail(channel, result);
+  channel->watching = true;
+  weir_internal_connection_background(connection);
+  return 0;
+}
+
+void weir_internal_writer_rest(weir_write_channel *channel) {
+  weir_internal_pre_suspend_remove(&channel->hook);
+  if (!channel->watching) return;
+  weir_connection *connection = weir_internal_writer_connection(channel);
+  channel->watching = false;
+  connection->transport->unwatch_write(connection);
+  if (connection->closing == WEIR_INTERNAL_OPEN) weir_internal_connection_idle(connection);
+}
+
+// Peers that are gone are found by the reader, too. But when it is we who cannot go on (no memory,
+// say) nobody would ever know: our reader may wait for the answer to what was never sent. So the
+// connection breaks, for both sides.
+static bool is_our_own(int failure) { return failure != -EPIPE && failure != -ECONNRESET; }
+
+static void send_in_background(weir_write_channel *channel) {
+  int result = weir_internal_writer_send(channel);
+  if (result == -EAGAIN) result = weir_internal_writer_watch(channel);
+  if (result == 0 || !is_our_own(result)) return;
+  weir_connection *connection = weir_internal_writer_connection(channel);
+  connection->transport->abort(connection);
+}
+
+void weir_internal_writer_hook(weir_internal_pre_suspend *hook) {
+  weir_write_channel *channel = WEIR_INTERNAL_CONTAINER(hook, weir_write_channel, hook);
+  if (channel->failure == 0) send_in_background(channel);
+}
+
+void weir_internal_writer_ready(weir_internal_watcher *watcher) {
+  weir_write_channel *channel = WEIR_INTERNAL_CONTAINER(watcher, weir_write_channel, watcher);
+  weir_connection *connection = weir_internal_writer_connection(channel);
+  channel->watching = false;
+  if (connection->closing != WEIR_INTERNAL_OPEN) {
+    weir_internal_connection_close_on(connection);
+    return;
+  }
+  send_in_background(channel);
+  if (!channel->watching) weir_internal_connection_idle(connection);
+}

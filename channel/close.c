@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// How a connection ends in peace. The loop owns the end, as a machine of a few steps that never
+// suspends; the coroutine that closes merely waits for it, and if it is cancelled the machine goes
+// on alone:
+//
+//   1. operations of other coroutines are interrupted, and leave;
+//   2. what was written is sent;
+//   3. the stream to the peer is ended;
+//   4. the peer ends its stream (the transport's |linger|);
+//   5. everything is freed.
+//
+// No step allocates memory, so that a close cannot fail for want of it.
+
+#include "channel/internal/connection.h"
+
+// On the stack of the coroutine that closes. Neither it nor the machine may touch the other after
+// that one has ended, so each tells the other by taking the pointer away.
+struct weir_internal_closer {
+  weir_internal_ticket ticket;
+  weir_connection *connection;
+};
+
+static int finish(weir_connection *connection, int result) {
+  struct weir_internal_closer *closer = connection->closer;
+  weir_internal_timer_cancel(connection->loop, &connection->timer);
+  weir_internal_writer_rest(&connection->writer);
+  weir_internal_connection_idle(connection);
+  weir_internal_reader_release(&connection->reader);
+  weir_internal_writer_release(&connection->writer);
+  connection->transport->release(connection);
+  if (closer != NULL) {
+    closer->connection = NULL;
+    (void)weir_internal_wake(closer->ticket, result);
+  }
+  return result;
+}
+
+// Output is lost. If the stream just ended here the peer would take it for complete.
+static int break_off(weir_connection *connection, int failure) {
+  weir_internal_writer_rest(&connection->writer);
+  connection->transport->abort(connection);
+  return finish(connection, failure);
+}
+
+static int linger(weir_connection *connection) {
+  if (connection->expired) return finish(connection, 0);
+  connection->closing = WEIR_INTERNAL_ENDING;
+  connection->transport->linger(connection);
+  if (connection->closing == WEIR_INTERNAL_ENDED) return finish(connection, 0);
+  connection->closing = WEIR_INTERNAL_LINGERING;
+  return -EINPROGRESS;
+}
+
+static int send_rest(weir_connection *connection) {
+  weir_write_channel *writer = &connection->writer;
+  int result = weir_internal_writer_send(writer);
+  if (result == -EAGAIN) {
+    if (connection->expired) return break_off(connection, -ETIMEDOUT);
+    result = weir_internal_writer_watch(writer);
+    if (result == 0) return -EINPROGRESS;
+  }
+  if (result == 0 && !writer->closed) {
+    writer->closed = true;
+    result = connection->transport->finish_write(connection);
+  }
+  if (result < 0) return break_off(connection, result);
+  return linger(connection);
+}
+
+// Goes as far as possible without waiting. Returns -EINPROGRESS; or the result of the close, and
+// then the connection is gone.
+static int step(weir_connection *connection) {
+  if (connection->reader.busy || connection->writer.busy) return -EINPROGRESS;
+  if (connection->failure == -ECONNABORTED) return finish(connection, -ECONNABORTED);
+  if (connection->closing == WEIR_INTERNAL_SENDING) return send_rest(connection);
+  if (connection->expired) return finish(connection, 0);
+  return -EINPROGRESS;
+}
+
+void weir_internal_connection_close_on(weir_connection *connection) {
+  if (connection->closing == WEIR_INTERNAL_OPEN) return;
+  int result = step(connection);
+  (void)result;
+}
+
+void weir_internal_connection_lingered(weir_connection *connection) {
+  if (connection->closing == WEIR_INTERNAL_ENDING) {
+    connection->closing = WEIR_INTERNAL_ENDED;
+  } else {
+    (void)finish(connection, 0);
+  }
+}
+
+// An interruption may have missed an operation that was about to be tried again, so it is repeated
+// when the time is up.
+static void interrupt_others(weir_connection *connection) {
+  const weir_internal_transport *transport = connection->transport;
+  if (connection->reader.busy) transport->interrupt_read(connection, WEIR_E_CLOSED);
+  if (connection->writer.busy) transport->interrupt_write(connection, WEIR_E_CLOSED);
+}
+
+void weir_internal_connection_hurry(weir_connection *connection) {
+  connection->expired = true;
+  interrupt_others(connection);
+  weir_internal_connection_close_on(connection);
+}
+
+static void time_is_up(weir_internal_timer *timer) {
+  weir_internal_connection_hurry(WEIR_INTERNAL_CONTAINER(timer, weir_connection, timer));
+}
+
+static int begin(weir_connection *connection) {
+  weir_internal_writer_rest(&connection->writer);
+  connection->closing = WEIR_INTERNAL_SENDING;
+  connection->expired = connection->close_timeout <= 0;
+  if (connection->failure == 0) {
+    connection->failure = WEIR_E_CLOSED;
+    interrupt_others(connection);
+  }
+  return step(connection);
+}
+
+static int wait_for_end(weir_connection *connection) {
+  weir_internal_connection_background(connection);
+  int64_t now = weir_now();
+  if (connection->close_timeout > 0 && connection->close_timeout < WEIR_FOREVER - now) {
+    connection->timer.fire = time_is_up;
+    weir_internal_timer_arm(connection->loop, &connection->timer, now + connection->close_timeout);
+  }
+  struct weir_internal_closer closer = {weir_internal_ticket_take(), connection};
+  connection->closer = &closer;
+  int result = weir_internal_suspend(closer.ticket, WEIR_FOREVER);
+  if (closer.connection != NULL) closer.connection->closer = NULL;
+  return result;
+}
+
+int weir_connection_close(weir_connection *connection) {
+  if (connection == NULL) return 0;
+  weir_internal_loop *loop = weir_internal_current_loop();
+  if (weir_internal_current_coroutine() == NULL) return -EINVAL;
+  if (connection->loop == NULL) weir_internal_connection_bind(connection, loop);
+  if (connection->loop != loop) return -EXDEV;
+  if (connection->closing != WEIR_INTERNAL_OPEN) return -EALREADY;
+  int result = begin(connection);
+  return result == -EINPROGRESS ? wait_for_end(connection) : result;
+}

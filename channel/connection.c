@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a connection is while it is open: its making, its addresses, the entry of every operation,
+// and the abort. How it ends in peace is in close.c.
+
+#include "channel/internal/connection.h"
+
+static void abandon(weir_internal_loop_waiter *waiter) {
+  weir_connection *connection = WEIR_INTERNAL_CONTAINER(waiter, weir_connection, background);
+  if (connection->closing == WEIR_INTERNAL_OPEN) {
+    weir_internal_writer_rest(&connection->writer);
+  } else {
+    weir_internal_connection_hurry(connection);
+  }
+}
+
+void weir_internal_connection_init(weir_connection *connection,
+                                   const weir_internal_transport *transport) {
+  connection->transport = transport;
+  weir_internal_reader_init(&connection->reader);
+  weir_internal_writer_init(&connection->writer);
+  connection->close_timeout = WEIR_INTERNAL_DEFAULT_CLOSE_TIMEOUT;
+  weir_internal_link_init(&connection->background.link);
+  connection->background.abandon = abandon;
+}
+
+void weir_internal_connection_bind(weir_connection *connection, weir_internal_loop *loop) {
+  connection->loop = loop;
+  connection->pool = weir_internal_buffer_pool_of(loop);
+}
+
+weir_read_channel *weir_open_read_channel(weir_connection *connection) {
+  return &connection->reader;
+}
+
+weir_write_channel *weir_open_write_channel(weir_connection *connection, bool auto_flush) {
+  weir_write_channel *writer = &connection->writer;
+  writer->auto_flush = auto_flush;
+  if (!auto_flush) {
+    weir_internal_pre_suspend_remove(&writer->hook);
+  } else if (connection->failure == 0 && weir_internal_current_coroutine() != NULL) {
+    weir_internal_writer_arm(writer);
+  }
+  return writer;
+}
+
+const char *weir_remote_address(const weir_connection *connection) {
+  return connection->remote_address;
+}
+
+const char *weir_local_address(const weir_connection *connection) {
+  return connection->local_address;
+}
+
+const char *weir_connection_host(const weir_connection *connection) { return connection->host; }
+
+void weir_connection_set_close_timeout(weir_connection *connection, int64_t nanoseconds) {
+  connection->close_timeout = nanoseconds;
+}
+
+// Operations
+
+int weir_internal_connection_enter(weir_connection *connection, bool *busy) {
+  weir_internal_loop *loop = weir_internal_current_loop();
+  if (loop != connection->loop || loop == NULL) {
+    if (loop == NULL || connection->loop != NULL) return loop == NULL ? -EINVAL : -EXDEV;
+    weir_internal_connection_bind(connection, loop);
+  }
+  if (*busy) {
+    int result = weir_internal_enter(loop);
+    return result < 0 ? result : -EBUSY;
+  }
+  // Before weir_internal_enter, which may let others run: one of them may close the connection, and
+  // must wait for us.
+  *busy = true;
+  int result = weir_internal_enter(loop);
+  if (result == 0) result = connection->failure;
+  return result == 0 ? 0 : weir_internal_connection_leave(connection, busy, result);
+}
+
+int weir_internal_connection_left(weir_connection *connection, int result) {
+  if (result != -ECANCELED && result != -ETIMEDOUT) result = connection->failure;
+  weir_internal_connection_close_on(connection);
+  return result;
+}
+
+void weir_internal_connection_background(weir_connection *connection) {
+  if (weir_internal_link_is_linked(&connection->background.link)) return;
+  weir_internal_loop_waiter_add(connection->loop, &connection->background);
+}
+
+void weir_internal_connection_idle(weir_connection *connection) {
+  weir_internal_loop_waiter_remove(&connection->background);
+}
+
+void weir_connection_abort(weir_connection *connection) {
+  if (connection->failure == -ECONNABORTED) return;
+  connection->failure = -ECONNABORTED;
+  weir_internal_writer_rest(&connection->writer);
+  const weir_internal_transport *transport = connection->transport;
+  // Whoever waits learns the reason from us, not from what the break below makes the kernel say.
+  if (connection->reader.busy) transport->interrupt_read(connection, -ECONNABORTED);
+  if (connection->writer.busy) transport->interrupt_write(connection, -ECONNABORTED);
+  transport->abort(connection);
+  weir_internal_connection_close_on(connection);
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The part of a connection that all transports share. A transport puts a weir_connection at the
+// start of its own structure, in zeroed memory, and initialises it; this package does the rest,
+// down to the call of |release|.
+
+#ifndef WEIR_CHANNEL_INTERNAL_CONNECTION_H
+#define WEIR_CHANNEL_INTERNAL_CONNECTION_H
+
+#include "base/internal/list.h"
+#include "channel/internal/buffer_pool.h"
+#include "channel/internal/read_channel.h"
+#include "channel/internal/transport.h"
+#include "channel/internal/write_channel.h"
+#include "coroutine/internal/loop.h"
+#include "coroutine/internal/suspend.h"
+#include "weir/channel.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define WEIR_INTERNAL_DEFAULT_CLOSE_TIMEOUT (5 * INT64_C(1000000000))
+
+// How far a close has come; see close.c.
+typedef enum weir_internal_closing {
+  WEIR_INTERNAL_OPEN = 0,
+  WEIR_INTERNAL_SENDING,   // operations in flight have to leave, output has to be sent
+  WEIR_INTERNAL_ENDING,    // inside the transport's |linger|
+  WEIR_INTERNAL_ENDED,     // still inside, but it has told already that the peer has ended
+  WEIR_INTERNAL_LINGERING  // the transport will tell when the peer has ended
+} weir_internal_closing;
+
+struct weir_connection {
+  const weir_internal_transport *transport;
+  // The loop of the first operation; NULL before it, so that a connection can be handed to the loop
+  // where it will live.
+  weir_internal_loop *loop;
+  weir_internal_buffer_pool *pool;  // of the loop
+  weir_read_channel reader;
+  weir_write_channel writer;
+  const char *local_address;   // owned by the transport
+  const char *remote_address;  // owned by the transport
+  const char *host;            // owned by the transport, or NULL
+  int64_t close_timeout;
+  int failure;  // what every operation returns: WEIR_E_CLOSED, -ECONNABORTED, or 0 while open
+  weir_internal_closing closing;
+  bool expired;                          // the close takes no more time
+  struct weir_internal_closer *closer;   // the coroutine that waits for the close, or NULL
+  weir_internal_timer timer;             // of the close
+  weir_internal_loop_waiter background;  // linked while the loop sends or closes
+};
+
+// weir_internal_connection_init prepares a zeroed |connection| for |transport|.
+void weir_internal_connection_init(weir_connection *connection,
+                                   const weir_internal_transport *transport);
+
+// weir_internal_connection_bind makes |loop| the one of |connection|, which has none.
+void weir_internal_connection_bind(weir_connection *connection, weir_internal_loop *loop);
+
+// weir_internal_connection_lingered tells that a |linger| has ended. Unless |linger| itself calls
+// it, the connection may be gone when it returns.
+void weir_internal_connection_lingered(weir_connection *connection);
+
+// weir_internal_connection_enter begins an operation of one half of |connection|, and marks it in
+// |busy|. Returns 0; or a negative code, and then nothing has begun.
+WEIR_MUST_USE int weir_internal_connection_enter(weir_connection *connection, bool *busy);
+
+// weir_internal_connection_leave ends an operation. Returns |result|; but when the connection ended
+// meanwhile it returns why, and the connection may have been freed.
+int weir_internal_connection_left(weir_connection *connection, int result);
+WEIR_MUST_USE static inline int weir_internal_connection_leave(weir_connection *connection,
+                                                               bool *busy, int result) {
+  *busy = false;
+  return connection->failure == 0 ? result : weir_internal_connection_left(connection, result);
+}
+
+// weir_internal_connection_background makes the loop stay until the work that |connection| has left
+// to it is done; weir_internal_connection_idle tells that nothing is left.
+void weir_internal_connection_background(weir_connection *connection);
+void weir_internal_connection_idle(weir_connection *connection);
+
+// weir_internal_connection_close_on goes on with a close; the connection may be gone afterwards.
+void weir_internal_connection_close_on(weir_connection *connection);
+
+// weir_internal_connection_hurry lets a close take no more time. It may free the connection.
+void weir_internal_connection_hurry(weir_connection *connection);
+
+static inline weir_connection *weir_internal_reader_connection(weir_read_channel *channel) {
+  return WEIR_INTERNAL_CONTAINER(channel, weir_connection, reader);
+}
+
+static inline weir_connection *weir_internal_writer_connection(weir_write_channel *channel) {
+  return WEIR_INTERNAL_CONTAINER(channel, weir_connection, writer);
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif  // WEIR_CHANNEL_INTERNAL_CONNECTION_H

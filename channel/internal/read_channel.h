@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The reading half of a connection: a buffer that exists only while it holds something.
+
+#ifndef WEIR_CHANNEL_INTERNAL_READ_CHANNEL_H
+#define WEIR_CHANNEL_INTERNAL_READ_CHANNEL_H
+
+#include "base/internal/lender.h"
+#include "weir/channel.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define WEIR_INTERNAL_DEFAULT_CAPACITY 16384
+#define WEIR_INTERNAL_DEFAULT_LINE_LIMIT 65536
+#define WEIR_INTERNAL_LARGEST_CAPACITY (1 << 30)
+
+// The buffer is  [ read ... | start: not yet read ... | end: room ... | size ].
+struct weir_read_channel {
+  weir_internal_lender lender;
+  char *buffer;  // NULL when there is none
+  uint32_t size;
+  uint32_t start;
+  uint32_t end;
+  uint32_t scanned;  // bytes from |start| on that were searched for the end of a line in vain
+  uint32_t capacity;
+  uint32_t line_limit;
+  // The caller's memory, while bytes are read straight into it.
+  char *direct;
+  size_t direct_size;
+  weir_line_ending line_ending;
+  bool busy;           // an operation is in flight
+  bool ended;          // the transport has reported the end of the stream
+  bool ahead;          // what does not fit into |direct| may go into the buffer
+  bool resynchronise;  // as in the options
+  bool skip_rest;      // the rest of a line that was too long is to be dropped
+  bool skip_lf;        // a CR has ended a line, and a LF directly behind it belongs to it
+};
+
+// weir_internal_reader_init gives |channel|, which is zeroed, its defaults.
+void weir_internal_reader_init(weir_read_channel *channel);
+
+// weir_internal_reader_release gives back the buffer.
+void weir_internal_reader_release(weir_read_channel *channel);
+
+// weir_internal_reader_enter begins an operation, weir_internal_reader_leave ends it: it returns
+// |result|, or why the connection ended meanwhile. Then it may have been freed.
+WEIR_MUST_USE int weir_internal_reader_enter(weir_read_channel *channel);
+WEIR_MUST_USE int weir_internal_reader_leave(weir_read_channel *channel, int result);
+
+// weir_internal_reader_fill waits for bytes and puts them behind those that the buffer holds, which
+// are fewer than the capacity or part of a line. Returns their number, 0 at the end of the stream,
+// or a negative code.
+WEIR_MUST_USE int weir_internal_reader_fill(weir_read_channel *channel);
+
+// weir_internal_reader_held returns how many bytes can be read without waiting.
+static inline size_t weir_internal_reader_held(const weir_read_channel *channel) {
+  return channel->end - channel->start;
+}
+
+// weir_internal_reader_consume counts |size| bytes as read.
+static inline void weir_internal_reader_consume(weir_read_channel *channel, size_t size) {
+  channel->start += (uint32_t)size;
+  channel->scanned = channel->scanned > size ? channel->scanned - (uint32_t)size : 0;
+}
+
+// weir_internal_reader_settle drops what is still to be dropped from earlier lines. Every read
+// begins with it. Returns 0, also when the stream ended, or a negative code.
+WEIR_MUST_USE int weir_internal_reader_settle_slowly(weir_read_channel *channel);
+WEIR_MUST_USE static inline int weir_internal_reader_settle(weir_read_channel *channel) {
+  if (!channel->skip_rest && !channel->skip_lf) return 0;
+  return weir_internal_reader_settle_slowly(channel);
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif  // WEIR_CHANNEL_INTERNAL_READ_CHANNEL_H

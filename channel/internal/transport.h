@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What lies below a connection's channels: a source of bytes, a sink of bytes, and an end. A
+// socket, a pipe and a TLS session each implement these operations; channels know nothing else of
+// them.
+//
+// No operation here checks for a second concurrent caller: the channels above have done that.
+
+#ifndef WEIR_CHANNEL_INTERNAL_TRANSPORT_H
+#define WEIR_CHANNEL_INTERNAL_TRANSPORT_H
+
+#include "base/internal/lender.h"
+#include "weir/channel.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// A watcher waits, in the loop and without a coroutine, until a write may make progress.
+typedef struct weir_internal_watcher {
+  // Called once for each watch, on the loop's thread, perhaps inside a coroutine, never before
+  // |watch_write| has returned. Must not suspend; may watch again; may free the connection.
+  void (*ready)(struct weir_internal_watcher *watcher);
+} weir_internal_watcher;
+
+// |self| is the connection for which the operation is called.
+typedef struct weir_internal_transport {
+  // Puts bytes into what |lender| lends, which is asked only once there are bytes. Returns their
+  // number, at least 1; 0 at the end of the stream, then again at each call; -EAGAIN when there are
+  // none and |wait| is false. With |wait| it suspends, and then may return -ECANCELED, -ETIMEDOUT
+  // or what |interrupt| says, and has taken nothing; nor has it when it returns the lender's
+  // failure.
+  int (*read)(weir_connection *self, weir_internal_lender *lender, bool wait);
+
+  // Takes bytes from |buffers|, 1 to 4 of them, none empty, and returns how many, at least 1.
+  // -EAGAIN when it can take none and |wait| is false; otherwise it suspends, with the failures of
+  // |read|. Keeps no pointer to the buffers.
+  int (*write)(weir_connection *self, const struct iovec *buffers, int count, bool wait);
+
+  // Makes a |read| (|write|) that is suspended in another coroutine return |reason|.
+  void (*interrupt_read)(weir_connection *self, int reason);
+  void (*interrupt_write)(weir_connection *self, int reason);
+
+  // Calls |watcher| once a |write| that does not wait may make progress, or has failed. One watcher
+  // at a time, and none while a |write| is suspended. Returns 0 or a negative code.
+  int (*watch_write)(weir_connection *self, weir_internal_watcher *watcher);
+  // Takes the watch back. Legal when there is none.
+  void (*unwatch_write)(weir_connection *self);
+
+  // Tells the peer that nothing more will be written. Does not suspend. Returns 0 or a negative
+  // code.
+  int (*finish_write)(weir_connection *self);
+
+  // Called after everything was written and |finish_write| was called, to end in peace: reads and
+  // drops what the peer still sends until it has ended its stream as well. Does not suspend: calls
+  // weir_internal_connection_lingered, once, now or later, in the loop. That may free the
+  // connection.
+  void (*linger)(weir_connection *self);
+
+  // Breaks the connection so that the peer learns of it; frees nothing, does not suspend. May be
+  // called at any time before |release|.
+  void (*abort)(weir_connection *self);
+
+  // Frees the connection with all that it holds. Stops a |linger| that has not ended. No read or
+  // write is in flight, nothing is watched.
+  void (*release)(weir_connection *self);
+} weir_internal_transport;
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif  // WEIR_CHANNEL_INTERNAL_TRANSPORT_H

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The writing half of a connection: a buffer that exists only while something is unsent.
+
+#ifndef WEIR_CHANNEL_INTERNAL_WRITE_CHANNEL_H
+#define WEIR_CHANNEL_INTERNAL_WRITE_CHANNEL_H
+
+#include "channel/internal/transport.h"
+#include "coroutine/internal/suspend.h"
+#include "weir/channel.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// The buffer is  [ sent ... | start: unsent ... | end: room ... | size ].
+struct weir_write_channel {
+  char *buffer;  // NULL when there is none
+  uint32_t size;
+  uint32_t start;
+  uint32_t end;
+  uint32_t capacity;
+  int failure;                     // of the transport; it stays
+  bool busy;                       // an operation is in flight
+  bool auto_flush;                 // as weir_open_write_channel says
+  bool closed;                     // the end of the stream was sent
+  bool watching;                   // |watcher| waits for the transport
+  weir_internal_pre_suspend hook;  // linked: it flushes when its coroutine suspends
+  weir_internal_watcher watcher;
+};
+
+// weir_internal_writer_init gives |channel|, which is zeroed, its defaults.
+void weir_internal_writer_init(weir_write_channel *channel);
+
+// weir_internal_writer_release gives back the buffer and what is in it.
+void weir_internal_writer_release(weir_write_channel *channel);
+
+static inline size_t weir_internal_writer_pending(const weir_write_channel *channel) {
+  return channel->end - channel->start;
+}
+
+// weir_internal_writer_consume counts |size| bytes of the buffer as sent.
+void weir_internal_writer_consume(weir_write_channel *channel, size_t size);
+
+// weir_internal_writer_fail keeps |failure| of the transport for all later operations and drops
+// what can never be sent. Returns |failure|.
+int weir_internal_writer_fail(weir_write_channel *channel, int failure);
+
+// Sending without a coroutine (auto_flush.c)
+//
+// weir_internal_writer_send sends what it can without waiting. Returns 0 when nothing is left;
+// -EAGAIN when the transport takes no more for now; or the failure of the transport.
+WEIR_MUST_USE int weir_internal_writer_send(weir_write_channel *channel);
+
+// weir_internal_writer_watch lets the loop send the rest, after an -EAGAIN. Returns 0, or the
+// failure of the transport.
+WEIR_MUST_USE int weir_internal_writer_watch(weir_write_channel *channel);
+
+// weir_internal_writer_rest makes the loop and the coroutine forget what they were to send, so that
+// the caller can do it. Legal when they have nothing to send.
+void weir_internal_writer_rest(weir_write_channel *channel);
+
+// weir_internal_writer_arm makes the current coroutine send what is unsent when it suspends, if
+// auto-flush is on and nobody else will.
+static inline void weir_internal_writer_arm(weir_write_channel *channel) {
+  if (channel->auto_flush && channel->end > channel->start && !channel->watching) {
+    weir_internal_pre_suspend_add(&channel->hook);
+  }
+}
+
+// What the hook and the watcher call.
+void weir_internal_writer_hook(weir_internal_pre_suspend *hook);
+void weir_internal_writer_ready(weir_internal_watcher *watcher);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif  // WEIR_CHANNEL_INTERNAL_WRITE_CHANNEL_H

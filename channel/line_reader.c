@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Lines. A line is handed out where it lies in the channel's buffer; nothing is copied, and no byte
+// is searched twice for the end of a line.
+//
+// Where CR ends a line too, the line is complete as soon as the CR is there: a peer at a terminal
+// that sends just CR must be answered. Whether a LF belongs to it is seen only later, and so every
+// read begins by dropping such a LF; then a stream reads the same however it was cut in pieces.
+
+#include "channel/internal/connection.h"
+#include "channel/internal/utf8.h"
+
+enum { LF = '\n', CR = '\r' };
+
+// Where a line ends.
+typedef struct line_end {
+  size_t content;  // bytes before what ends it
+  size_t size;     // bytes with what ends it; 0: no end was found
+} line_end;
+
+// Searches |size| bytes at |data| behind the first |scanned| for a LF.
+static line_end find_lf(const char *data, size_t size, size_t scanned) {
+  line_end end = {0, 0};
+  const char *lf = size > scanned ? memchr(data + scanned, LF, size - scanned) : NULL;
+  if (lf == NULL) return end;
+  end.content = (size_t)(lf - data);
+  end.size = end.content + 1;
+  if (end.content > 0 && lf[-1] == CR) end.content--;
+  return end;
+}
+
+// The same for LF or CR, whatever comes first.
+static line_end find_any(const char *data, size_t size, size_t scanned) {
+  line_end end = {0, 0};
+  size_t at = scanned;
+  while (at < size && data[at] != LF && data[at] != CR) at++;
+  if (at >= size) return end;
+  end.content = at;
+  end.size = at + 1;
+  return end;
+}
+
+static line_end find_end(const weir_read_channel *channel, size_t size, size_t scanned) {
+  const char *data = channel->buffer + channel->start;
+  return channel->line_ending == WEIR_LINE_LF ? find_lf(data, size, scanned)
+                                              : find_any(data, size, scanned);
+}
+
+// Drops a LF behind the CR that ended the last line, if it is there to be seen.
+static void skip_lf(weir_read_channel *channel) {
+  if (weir_internal_reader_held(channel) == 0) return;
+  if (channel->buffer[channel->start] == LF) weir_internal_reader_consume(channel, 1);
+  channel->skip_lf = false;
+}
+
+// Counts a line as read, with what ends it.
+static void consume_line(weir_read_channel *channel, line_end end) {
+  bool by_cr = channel->buffer[channel->start + end.size - 1] == CR;
+  weir_internal_reader_consume(channel, end.size);
+  channel->scanned = 0;
+  if (!by_cr) return;
+  channel->skip_lf = true;
+  skip_lf(channel);
+}
+
+// Drops as much as is there of the rest of a line that was too long.
+static void skip_rest(weir_read_channel *channel) {
+  size_t held = weir_internal_reader_held(channel);
+  line_end end = held > 0 ? find_end(channel, held, 0) : (line_end){0, 0};
+  if (end.size > 0) {
+    consume_line(channel, end);
+    channel->skip_rest = false;
+  } else {
+    weir_internal_reader_consume(channel, held);
+  }
+}
+
+int weir_internal_reader_settle_slowly(weir_read_channel *channel) {
+  for (;;) {
+    if (channel->skip_rest) skip_rest(channel);
+    if (channel->skip_lf) skip_lf(channel);
+    if (!channel->skip_rest && !channel->skip_lf) return 0;
+    int result = weir_internal_reader_fill(channel);
+    if (result < 0) return result;
+    if (result == 0) {
+      channel->skip_rest = false;
+      channel->skip_lf = false;
+      return 0;
+    }
+  }
+}
+
+static int too_long(weir_read_channel *channel, line_end end) {
+  if (!channel->resynchronise) return WEIR_E_LINE_TOO_LONG;
+  if (end.size > 0) {
+    consume_line(channel, end);
+  } else {
+    weir_internal_reader_consume(channel, channel->scanned);
+    channel->skip_rest = true;
+  }
+  return WEIR_E_LINE_TOO_LONG;
+}
+
+static int hand_out(weir_read_channel *channel, line_end end, weir_bytes *out_line) {
+  if (end.content > channel->line_limit) return too_long(channel, end);
+  *out_line = weir_bytes_of(channel->buffer + channel->start, end.content);
+  consume_line(channel, end);
+  return 0;
+}
+
+// The last line, which nothing ends.
+static int hand_out_rest(weir_read_channel *channel, weir_bytes *out_line) {
+  size_t held = weir_internal_reader_held(channel);
+  if (held == 0) return WEIR_E_END_OF_STREAM;
+  if (held > channel->line_limit) return too_long(channel, (line_end){0, 0});
+  *out_line = weir_bytes_of(channel->buffer + channel->start, held);
+  weir_internal_reader_consume(channel, held);
+  return 0;
+}
+
+// Tells whether the line is too long although its end was not found yet. A CR at its end may belong
+// to what ends it.
+static bool is_too_long(const weir_read_channel *channel) {
+  size_t content = channel->scanned;
+  if (content <= channel->line_limit) return false;
+  bool may_end =
+      channel->line_ending == WEIR_LINE_LF && channel->buffer[channel->start + content - 1] == CR;
+  return content - may_end > channel->line_limit;
+}
+
+static int read_line(weir_read_channel *channel, weir_bytes *out_line) {
+  int result = weir_internal_reader_settle(channel);
+  if (result < 0) return result;
+  // Not even CR LF can make a longer one legal.
+  const size_t longest = (size_t)channel->line_limit + 2;
+  for (;;) {
+    size_t held = weir_internal_reader_held(channel);
+    size_t size = held < longest ? held : longest;
+    if (size > channel->scanned) {
+      line_end end = find_end(channel, size, channel->scanned);
+      if (end.size > 0) return hand_out(channel, end, out_line);
+      channel->scanned = (uint32_t)size;
+    }
+    if (is_too_long(channel)) return too_long(channel, (line_end){0, 0});
+    result = weir_internal_reader_fill(channel);
+    if (result < 0) return result;
+    if (result == 0) return hand_out_rest(channel, out_line);
+  }
+}
+
+static int leave(weir_read_channel *channel, int result, weir_bytes *out_line) {
+  int left = weir_internal_reader_leave(channel, result);
+  // The connection was closed meanwhile, and the line is gone with it.
+  if (left != result) *out_line = weir_bytes_of("", 0);
+  return left;
+}
+
+int weir_read_line(weir_read_channel *channel, weir_bytes *out_line) {
+  *out_line = weir_bytes_of("", 0);
+  int result = weir_internal_reader_enter(channel);
+  if (result < 0) return result;
+  return leave(channel, read_line(channel, out_line), out_line);
+}
+
+int weir_read_utf8_line(weir_read_channel *channel, weir_bytes *out_line) {
+  *out_line = weir_bytes_of("", 0);
+  int result = weir_internal_reader_enter(channel);
+  if (result < 0) return result;
+  result = read_line(channel, out_line);
+  if (result == 0 && !weir_internal_utf8_is_valid(out_line->data, out_line->size)) {
+    result = WEIR_E_INVALID_UTF8;
+  }
+  return leave(channel, result, out_line);
+}

@@ -1,0 +1,491 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include <gtest/gtest.h>
+
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "testing/channel_test.h"
+#include "testing/scripted_transport.h"
+#include "weir/channel.h"
+
+namespace {
+
+using weir_testing::ScriptedTransport;
+
+// What one call gave.
+struct Line {
+  int result;
+  std::string text;
+};
+
+bool operator==(const Line &one, const Line &other) {
+  return one.result == other.result && one.text == other.text;
+}
+
+std::ostream &operator<<(std::ostream &out, const Line &line) {
+  bool long_text = line.text.size() > 80;
+  return out << weir_error_name(line.result) << ":\"" << line.text.substr(0, 80)
+             << (long_text ? "..." : "\"") << " (" << line.text.size() << " bytes)";
+}
+
+const Line kEnd = {WEIR_E_END_OF_STREAM, ""};
+const Line kTooLong = {WEIR_E_LINE_TOO_LONG, ""};
+
+Line Ok(std::string text) { return {0, std::move(text)}; }
+Line Invalid(std::string text) { return {WEIR_E_INVALID_UTF8, std::move(text)}; }
+
+Line ReadLine(weir_read_channel *reader, bool utf8 = true) {
+  weir_bytes line = weir_text("not touched");
+  int result = utf8 ? weir_read_utf8_line(reader, &line) : weir_read_line(reader, &line);
+  return {result, std::string(line.data, line.size)};
+}
+
+// Reads to the end, or to a failure after which nothing changes any more.
+std::vector<Line> ReadLines(weir_read_channel *reader, bool utf8, bool resynchronise) {
+  std::vector<Line> lines;
+  for (;;) {
+    lines.push_back(ReadLine(reader, utf8));
+    int result = lines.back().result;
+    if (result == 0 || result == WEIR_E_INVALID_UTF8) continue;
+    if (result != WEIR_E_LINE_TOO_LONG || !resynchronise) return lines;
+  }
+}
+
+struct Case {
+  const char *name;
+  std::string input;
+  weir_read_channel_options options;
+  std::vector<Line> lines;
+  bool utf8 = true;
+};
+
+std::ostream &operator<<(std::ostream &out, const Case &c) { return out << c.name; }
+
+weir_read_channel_options Limit(size_t limit, weir_line_ending ending = WEIR_LINE_LF,
+                                bool resynchronise = false) {
+  weir_read_channel_options options = {};
+  options.line_limit = limit;
+  options.line_ending = ending;
+  options.resynchronise = resynchronise;
+  return options;
+}
+
+const weir_read_channel_options kLf = {};
+const weir_read_channel_options kAny = Limit(0, WEIR_LINE_ANY);
+
+std::string Nuls(size_t count) { return std::string(count, '\0'); }
+
+std::vector<Case> Cases() {
+  return {
+      // End of stream.
+      {"EmptyStream", "", kLf, {kEnd}},
+      {"PartialLastLine", "abc", kLf, {Ok("abc"), kEnd}},
+      {"CompleteLastLine", "abc\n", kLf, {Ok("abc"), kEnd}},
+      {"PartialLineAfterACompleteOne", "abc\r\nde", kLf, {Ok("abc"), Ok("de"), kEnd}},
+      {"PartialLastLineInAny", "abc\rde", kAny, {Ok("abc"), Ok("de"), kEnd}},
+      {"EmptyStreamInAny", "", kAny, {kEnd}},
+
+      // What ends a line.
+      {"Lf", "a\nb\n", kLf, {Ok("a"), Ok("b"), kEnd}},
+      {"CrLf", "a\r\nb\r\n", kLf, {Ok("a"), Ok("b"), kEnd}},
+      {"EmptyLines", "\n\r\n\n", kLf, {Ok(""), Ok(""), Ok(""), kEnd}},
+      {"LoneCrIsContent", "a\rb\n", kLf, {Ok("a\rb"), kEnd}},
+      {"CrBeforeCrLfIsContent", "a\r\r\n", kLf, {Ok("a\r"), kEnd}},
+      {"CrAtTheEndIsContent", "abc\r", kLf, {Ok("abc\r"), kEnd}},
+      {"LoneCrAtTheEndIsContent", "\r", kLf, {Ok("\r"), kEnd}},
+      {"LfInAny", "a\nb\n", kAny, {Ok("a"), Ok("b"), kEnd}},
+      {"CrLfInAny", "a\r\nb\r\n", kAny, {Ok("a"), Ok("b"), kEnd}},
+      {"LoneCrInAny", "a\rb\rc\r", kAny, {Ok("a"), Ok("b"), Ok("c"), kEnd}},
+      {"TwoCrsInAny", "a\r\rb\n", kAny, {Ok("a"), Ok(""), Ok("b"), kEnd}},
+      {"CrCrLfInAny", "a\r\r\nb", kAny, {Ok("a"), Ok(""), Ok("b"), kEnd}},
+      {"LfCrInAny", "a\n\rb", kAny, {Ok("a"), Ok(""), Ok("b"), kEnd}},
+      {"CrLfLfInAny", "a\r\n\nb", kAny, {Ok("a"), Ok(""), Ok("b"), kEnd}},
+      {"EndsMixedInAny", "\r\n\r\n\n\ra\r", kAny, {Ok(""), Ok(""), Ok(""), Ok(""), Ok("a"), kEnd}},
+
+      // NUL bytes.
+      {"Nuls",
+       Nuls(2) + "\n" + "a" + Nuls(1) + "b\r\n",
+       kLf,
+       {Ok(Nuls(2)), Ok("a" + Nuls(1) + "b"), kEnd}},
+      {"NulAtTheEnd", Nuls(1), kLf, {Ok(Nuls(1)), kEnd}},
+
+      // UTF-8.
+      {"TwoByteCharacters", "\xC3\xA9t\xC3\xA9\n", kLf, {Ok("\xC3\xA9t\xC3\xA9"), kEnd}},
+      {"ThreeByteCharacters", "5 \xE2\x82\xAC\r\n", kLf, {Ok("5 \xE2\x82\xAC"), kEnd}},
+      {"FourByteCharacters", "\xF0\x9F\x98\x80\r\n", kAny, {Ok("\xF0\x9F\x98\x80"), kEnd}},
+      {"InvalidLineIsConsumed",
+       "a\xFF"
+       "b\nok\n",
+       kLf,
+       {Invalid("a\xFF"
+                "b"),
+        Ok("ok"), kEnd}},
+      {"SequenceCutByTheLinesEnd", "a\xC3\nok\n", kLf, {Invalid("a\xC3"), Ok("ok"), kEnd}},
+      {"SequenceCutByTheStreamsEnd", "a\xE2\x82", kLf, {Invalid("a\xE2\x82"), kEnd}},
+      {"InvalidLinesPassUnchecked",
+       "a\xFF\n\xC0\x80",
+       kLf,
+       {Ok("a\xFF"), Ok("\xC0\x80"), kEnd},
+       false},
+
+      // Limits: exactly N, and N + 1.
+      {"LimitReachedLf", "abcd\nx\n", Limit(4), {Ok("abcd"), Ok("x"), kEnd}},
+      {"LimitReachedCrLf", "abcd\r\nx\n", Limit(4), {Ok("abcd"), Ok("x"), kEnd}},
+      {"LimitReachedEnd", "abcd", Limit(4), {Ok("abcd"), kEnd}},
+      {"LimitReachedByCr", "abc\r", Limit(4), {Ok("abc\r"), kEnd}},
+      {"LimitExceededLf", "abcde\nx\n", Limit(4), {kTooLong}},
+      {"LimitExceededCrLf", "abcde\r\nx\n", Limit(4), {kTooLong}},
+      {"LimitExceededEnd", "abcde", Limit(4), {kTooLong}},
+      {"LimitExceededByCrAtTheEnd", "abcd\r", Limit(4), {kTooLong}},
+      {"LimitExceededByCrAndMore", "abcd\rx", Limit(4), {kTooLong}},
+      {"LimitExceededByTwoCrs", "abcd\r\r\n", Limit(4), {kTooLong}},
+      {"LimitReachedAnyLf", "abcd\nx\n", Limit(4, WEIR_LINE_ANY), {Ok("abcd"), Ok("x"), kEnd}},
+      {"LimitReachedAnyCrLf", "abcd\r\nx\n", Limit(4, WEIR_LINE_ANY), {Ok("abcd"), Ok("x"), kEnd}},
+      {"LimitReachedAnyCr", "abcd\rx\r", Limit(4, WEIR_LINE_ANY), {Ok("abcd"), Ok("x"), kEnd}},
+      {"LimitReachedAnyEnd", "abcd", Limit(4, WEIR_LINE_ANY), {Ok("abcd"), kEnd}},
+      {"LimitExceededAnyLf", "abcde\nx\n", Limit(4, WEIR_LINE_ANY), {kTooLong}},
+      {"LimitExceededAnyCrLf", "abcde\r\nx\n", Limit(4, WEIR_LINE_ANY), {kTooLong}},
+      {"LimitExceededAnyCr", "abcde\rx\n", Limit(4, WEIR_LINE_ANY), {kTooLong}},
+      {"LimitExceededAnyEnd", "abcde", Limit(4, WEIR_LINE_ANY), {kTooLong}},
+      {"LimitOfOneByte", "a\r\n\nb\n", Limit(1), {Ok("a"), Ok(""), Ok("b"), kEnd}},
+      {"LimitOfOneByteExceeded", "ab\n", Limit(1), {kTooLong}},
+      {"LimitCountsBytes", "\xC3\xA9\xC3\xA9\n", Limit(4), {Ok("\xC3\xA9\xC3\xA9"), kEnd}},
+      {"LimitCountsBytesNotCharacters", "\xC3\xA9\xC3\xA9\xC3\xA9\n", Limit(4), {kTooLong}},
+      {"SecondLineTooLong", "ab\nabcde\n", Limit(4), {Ok("ab"), kTooLong}},
+
+      // After a line that was too long.
+      {"Resynchronise", "abcdefghij\nx\n", Limit(4, WEIR_LINE_LF, true), {kTooLong, Ok("x"), kEnd}},
+      {"ResynchroniseCrLf",
+       "abcde\r\nx\r\n",
+       Limit(4, WEIR_LINE_LF, true),
+       {kTooLong, Ok("x"), kEnd}},
+      {"ResynchroniseOverCrs",
+       "abcd\r\r\r\nx\r\n",
+       Limit(4, WEIR_LINE_LF, true),
+       {kTooLong, Ok("x"), kEnd}},
+      {"ResynchroniseTwice",
+       "abcde\nfghijkl\nx\n",
+       Limit(4, WEIR_LINE_LF, true),
+       {kTooLong, kTooLong, Ok("x"), kEnd}},
+      {"ResynchroniseAtTheEnd", "abcdefghij", Limit(4, WEIR_LINE_LF, true), {kTooLong, kEnd}},
+      {"ResynchroniseCrAtTheEnd", "abcd\r", Limit(4, WEIR_LINE_LF, true), {kTooLong, kEnd}},
+      {"ResynchroniseAnyCr",
+       "abcdefghij\rx\r",
+       Limit(4, WEIR_LINE_ANY, true),
+       {kTooLong, Ok("x"), kEnd}},
+      {"ResynchroniseAnyCrLf",
+       "abcdefghij\r\nx\r\n",
+       Limit(4, WEIR_LINE_ANY, true),
+       {kTooLong, Ok("x"), kEnd}},
+      {"ResynchroniseAnyJustTooLong",
+       "abcde\r\nx\r\n",
+       Limit(4, WEIR_LINE_ANY, true),
+       {kTooLong, Ok("x"), kEnd}},
+      {"ResynchroniseAnyEmptyLineFollows",
+       "abcde\r\n\r\nx",
+       Limit(4, WEIR_LINE_ANY, true),
+       {kTooLong, Ok(""), Ok("x"), kEnd}},
+  };
+}
+
+class LineTable : public weir_testing::ChannelTest, public ::testing::WithParamInterface<Case> {
+ protected:
+  // Feeds |pieces| through a channel of |capacity| and compares what comes out.
+  void Check(const std::vector<std::string> &pieces, size_t capacity) {
+    const Case &c = GetParam();
+    WithScript([&](ScriptedTransport &script) {
+      weir_read_channel_options options = c.options;
+      options.capacity = capacity;
+      EXPECT_EQ(0, weir_read_channel_configure(script.reader(), &options));
+      for (const std::string &piece : pieces) script.Feed(piece);
+      script.FeedEnd();
+      EXPECT_EQ(c.lines, ReadLines(script.reader(), c.utf8, options.resynchronise));
+    });
+  }
+};
+
+TEST_P(LineTable, InOnePiece) {
+  for (size_t capacity : {1, 2, 3, 5, 8, 16384}) Check({GetParam().input}, capacity);
+}
+
+TEST_P(LineTable, SplitAtEveryByte) {
+  const std::string &input = GetParam().input;
+  for (size_t at = 0; at <= input.size(); at++) {
+    SCOPED_TRACE(at);
+    Check({input.substr(0, at), input.substr(at)}, 0);
+    Check({input.substr(0, at), input.substr(at)}, 3);
+  }
+}
+
+TEST_P(LineTable, SplitTwice) {
+  const std::string &input = GetParam().input;
+  for (size_t first = 0; first <= input.size(); first++) {
+    for (size_t second = first; second <= input.size(); second++) {
+      Check({input.substr(0, first), input.substr(first, second - first), input.substr(second)},
+            16);
+    }
+  }
+}
+
+TEST_P(LineTable, ByteByByte) {
+  std::vector<std::string> pieces;
+  for (char byte : GetParam().input) pieces.push_back(std::string(1, byte));
+  Check(pieces, 0);
+  Check(pieces, 1);
+}
+
+INSTANTIATE_TEST_SUITE_P(Lines, LineTable, ::testing::ValuesIn(Cases()),
+                         [](const auto &parameter) { return std::string(parameter.param.name); });
+
+class LineReader : public weir_testing::ChannelTest {};
+
+TEST_F(LineReader, InvalidUtf8AtEveryPositionIsReportedAndConsumed) {
+  for (size_t length = 1; length <= 24; length++) {
+    for (size_t at = 0; at < length; at++) {
+      for (const char *bad : {"\x80", "\xC0", "\xC3", "\xED", "\xF5", "\xFF"}) {
+        WithScript([&](ScriptedTransport &script) {
+          std::string line(length, 'x');
+          line[at] = bad[0];
+          script.Feed(line + "\r\nnext\n");
+          EXPECT_EQ(Invalid(line), ReadLine(script.reader()));
+          EXPECT_EQ(Ok("next"), ReadLine(script.reader()));
+        });
+      }
+    }
+  }
+}
+
+TEST_F(LineReader, ALoneCrIsAnsweredAtOnceAndItsLateLfDropped) {
+  WithScript([](ScriptedTransport &script) {
+    EXPECT_EQ(0, weir_read_channel_configure(script.reader(), &kAny));
+    script.Feed("hello\r");
+    EXPECT_EQ(Ok("hello"), ReadLine(script.reader()));  // does not wait for more
+    script.Feed("\nworld\r");
+    EXPECT_EQ(Ok("world"), ReadLine(script.reader()));
+    script.Feed("\n");
+    script.FeedEnd();
+    EXPECT_EQ(kEnd, ReadLine(script.reader()));
+  });
+}
+
+TEST_F(LineReader, TheLateLfIsDroppedBeforeOtherReadsToo) {
+  WithScript([](ScriptedTransport &script) {
+    EXPECT_EQ(0, weir_read_channel_configure(script.reader(), &kAny));
+    char out[3] = "??";
+    size_t done = 0;
+    for (bool split : {false, true}) {
+      script.Feed(split ? "header\r" : "header\r\nxy");
+      EXPECT_EQ(Ok("header"), ReadLine(script.reader()));
+      if (split) script.Feed("\nxy");
+      EXPECT_EQ(0, weir_read_fully(script.reader(), out, 2, &done));
+      EXPECT_STREQ("xy", out);
+    }
+    script.Feed("header\r");
+    EXPECT_EQ(Ok("header"), ReadLine(script.reader()));
+    script.Feed("\n");
+    script.Feed("z");
+    EXPECT_EQ(1, weir_read_available(script.reader(), out, 2));
+    EXPECT_EQ('z', out[0]);
+  });
+}
+
+TEST_F(LineReader, OnlyTheFirstLfBehindACrIsDropped) {
+  WithScript([](ScriptedTransport &script) {
+    EXPECT_EQ(0, weir_read_channel_configure(script.reader(), &kAny));
+    script.Feed("a\r");
+    EXPECT_EQ(Ok("a"), ReadLine(script.reader()));
+    script.Feed("\n\nb\n");
+    EXPECT_EQ(Ok(""), ReadLine(script.reader()));
+    EXPECT_EQ(Ok("b"), ReadLine(script.reader()));
+  });
+}
+
+TEST_F(LineReader, ALineThatIsTooLongStaysToBeReadOtherwise) {
+  WithScript([](ScriptedTransport &script) {
+    weir_read_channel_options options = Limit(4);
+    EXPECT_EQ(0, weir_read_channel_configure(script.reader(), &options));
+    script.Feed("abcdef");
+    EXPECT_EQ(kTooLong, ReadLine(script.reader()));
+    EXPECT_EQ(kTooLong, ReadLine(script.reader()));
+    char out[8] = {};
+    EXPECT_EQ(0, weir_read_fully(script.reader(), out, 3, nullptr));
+    EXPECT_STREQ("abc", out);
+    script.Feed("g\n");
+    EXPECT_EQ(Ok("defg"), ReadLine(script.reader()));
+  });
+}
+
+TEST_F(LineReader, TheLimitIsReportedBeforeTheLineHasEnded) {
+  WithScript([](ScriptedTransport &script) {
+    weir_read_channel_options options = Limit(4, WEIR_LINE_LF, true);
+    EXPECT_EQ(0, weir_read_channel_configure(script.reader(), &options));
+    script.Feed("abcde");
+    EXPECT_EQ(kTooLong, ReadLine(script.reader()));  // nothing more has come
+    script.Feed("fg\nnext\n");
+    EXPECT_EQ(Ok("next"), ReadLine(script.reader()));
+  });
+}
+
+TEST_F(LineReader, SkippingALongLineIsResumedAfterACancelledWait) {
+  WithScript([](ScriptedTransport &script) {
+    weir_read_channel_options options = Limit(4, WEIR_LINE_LF, true);
+    EXPECT_EQ(0, weir_read_channel_configure(script.reader(), &options));
+    script.Feed("abcdefgh");
+    EXPECT_EQ(kTooLong, ReadLine(script.reader()));
+    for (int i = 0; i < 3; i++) {
+      weir_timeout timeout = weir_timeout_begin(WEIR_SECOND);
+      script.Feed("still the same line");
+      EXPECT_EQ(-ETIMEDOUT, ReadLine(script.reader()).result);
+      EXPECT_TRUE(weir_timeout_end(timeout));
+    }
+    script.Feed("its end\nnext\n");
+    EXPECT_EQ(Ok("next"), ReadLine(script.reader()));
+  });
+}
+
+TEST_F(LineReader, SkippingALongLineTakesBoundedMemory) {
+  WithScript([this](ScriptedTransport &script) {
+    weir_read_channel_options options = Limit(100, WEIR_LINE_LF, true);
+    EXPECT_EQ(0, weir_read_channel_configure(script.reader(), &options));
+    for (int i = 0; i < 64; i++) script.Feed(std::string(16384, 'x'));
+    script.Feed("\nnext\n");
+    allocator().ResetPeak();
+    long before = allocator().block_bytes();
+    EXPECT_EQ(kTooLong, ReadLine(script.reader()));
+    EXPECT_EQ(Ok("next"), ReadLine(script.reader()));
+    EXPECT_LT(allocator().peak_block_bytes() - before, 20000);
+  });
+}
+
+TEST_F(LineReader, SkippingAnswersACrAndDropsItsLateLf) {
+  WithScript([](ScriptedTransport &script) {
+    weir_read_channel_options options = Limit(4, WEIR_LINE_ANY, true);
+    EXPECT_EQ(0, weir_read_channel_configure(script.reader(), &options));
+    script.Feed("abcdefgh");
+    EXPECT_EQ(kTooLong, ReadLine(script.reader()));
+    script.Feed("ijk\r");
+    script.Feed("\nnext\r");
+    EXPECT_EQ(Ok("next"), ReadLine(script.reader()));
+  });
+}
+
+TEST_F(LineReader, ADeadlineLosesNoByteOfAPartialLine) {
+  WithScript([](ScriptedTransport &script) {
+    script.Feed("first ha");
+    weir_timeout timeout = weir_timeout_begin(WEIR_SECOND);
+    EXPECT_EQ((Line{-ETIMEDOUT, ""}), ReadLine(script.reader()));
+    EXPECT_TRUE(weir_timeout_end(timeout));
+    script.Feed("lf\r");
+    timeout = weir_timeout_begin(WEIR_SECOND);
+    EXPECT_EQ((Line{-ETIMEDOUT, ""}), ReadLine(script.reader()));
+    EXPECT_TRUE(weir_timeout_end(timeout));
+    script.Feed("\nsecond\n");
+    EXPECT_EQ(Ok("first half"), ReadLine(script.reader()));
+    EXPECT_EQ(Ok("second"), ReadLine(script.reader()));
+  });
+}
+
+TEST_F(LineReader, AFailureOfTheTransportLosesNoByteEither) {
+  WithScript([](ScriptedTransport &script) {
+    script.Feed("partial");
+    script.FeedFailure(-ECONNRESET);
+    script.FeedEnd();
+    EXPECT_EQ((Line{-ECONNRESET, ""}), ReadLine(script.reader()));
+    EXPECT_EQ(Ok("partial"), ReadLine(script.reader()));
+    EXPECT_EQ(kEnd, ReadLine(script.reader()));
+    EXPECT_EQ(kEnd, ReadLine(script.reader()));
+  });
+}
+
+TEST_F(LineReader, ALineGrowsTheBufferUpToTheLimitAndNoFurther) {
+  WithScript([this](ScriptedTransport &script) {
+    std::string longest(65536, 'x');
+    for (size_t at = 0; at < longest.size(); at += 1000) script.Feed(longest.substr(at, 1000));
+    script.Feed("\r");
+    script.Feed("\n");
+    allocator().ResetPeak();
+    long before = allocator().block_bytes();
+    EXPECT_EQ(Ok(longest), ReadLine(script.reader()));
+    // Both buffers exist while the content moves from one to the other.
+    EXPECT_LE(allocator().peak_block_bytes() - before, 16384 + 65536 + 2 + 1024);
+    EXPECT_EQ(kTooLong.result, [&] {
+      script.Feed(longest + "y\n");
+      return ReadLine(script.reader()).result;
+    }());
+  });
+}
+
+TEST_F(LineReader, TheBufferShrinksWhenTheLongLineIsGone) {
+  WithScript([this](ScriptedTransport &script) {
+    script.Feed(std::string(60000, 'x') + "\nshort\nha");
+    EXPECT_EQ(60000u, ReadLine(script.reader()).text.size());
+    EXPECT_EQ(Ok("short"), ReadLine(script.reader()));
+    script.Feed("lf\n");
+    EXPECT_EQ(Ok("half"), ReadLine(script.reader()));
+    EXPECT_EQ(16384u, script.connection()->reader.size);
+    EXPECT_LT(allocator().block_bytes(), 60000);
+  });
+}
+
+TEST_F(LineReader, ManyLinesOfAnyLengthComeThroughASmallBuffer) {
+  WithScript([](ScriptedTransport &script) {
+    weir_read_channel_options options = {};
+    options.capacity = 64;
+    options.line_limit = 300;
+    EXPECT_EQ(0, weir_read_channel_configure(script.reader(), &options));
+    std::string all;
+    std::vector<std::string> lines;
+    unsigned seed = 1;
+    for (size_t i = 0; i < 2000; i++) {
+      seed = seed * 1103515245 + 12345;
+      lines.push_back(std::string(seed / 65536 % 301, static_cast<char>('a' + i % 26)));
+      all += lines.back() + (i % 3 == 0 ? "\n" : "\r\n");
+    }
+    for (size_t at = 0; at < all.size();) {
+      seed = seed * 1103515245 + 12345;
+      size_t size = 1 + seed / 65536 % 97;
+      script.Feed(all.substr(at, size));
+      at += size;
+    }
+    for (const std::string &line : lines) EXPECT_EQ(Ok(line), ReadLine(script.reader()));
+  });
+}
+
+TEST_F(LineReader, ASpanStaysValidUntilTheNextReadWhateverElseHappens) {
+  WithScript([](ScriptedTransport &script) {
+    script.Feed("kept\n");
+    weir_bytes line;
+    EXPECT_EQ(0, weir_read_line(script.reader(), &line));
+    // The channel has run dry, more comes, and the coroutine writes and suspends meanwhile.
+    script.Feed("later\n");
+    EXPECT_EQ(0, weir_write_line(script.writer(true), weir_text("answer")));
+    EXPECT_EQ(0, weir_delay(WEIR_SECOND));
+    EXPECT_EQ("kept", std::string(line.data, line.size));
+    EXPECT_EQ(Ok("later"), ReadLine(script.reader()));
+  });
+}
+
+TEST_F(LineReader, EveryAllocationMayFailAndTheLineIsReadLater) {
+  const std::string line(40000, 'x');
+  bool refused = true;
+  for (int nth = 1; refused; nth++) {
+    WithScript([&](ScriptedTransport &script) {
+      script.Feed(line + "\n");
+      script.FeedEnd();
+      allocator().FailNth(nth);
+      Line first = ReadLine(script.reader());
+      refused = allocator().refused();
+      allocator().FailNth(0);
+      // The buffer and its growth are needed; the pool is not.
+      EXPECT_EQ(nth == 2 || nth == 3 ? (Line{-ENOMEM, ""}) : Ok(line), first) << nth;
+      if (first.result < 0) {
+        EXPECT_EQ(Ok(line), ReadLine(script.reader())) << nth;
+      }
+      EXPECT_EQ(kEnd, ReadLine(script.reader())) << nth;
+    });
+  }
+}
+
+}  // namespace

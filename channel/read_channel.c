@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The buffer of a read channel, and the reads that know how much they want. No byte is read before
+// somebody waits for it, so there is no coroutine behind a channel: reading it reads the transport.
+
+#include <assert.h>
+
+#include "channel/internal/connection.h"
+
+// The buffer and its room
+
+static void give_back(weir_read_channel *channel) {
+  weir_internal_buffer_give(weir_internal_reader_connection(channel)->pool, channel->buffer,
+                            channel->size);
+  channel->buffer = NULL;
+  channel->size = channel->start = channel->end = 0;
+}
+
+static void slide(weir_read_channel *channel) {
+  size_t held = weir_internal_reader_held(channel);
+  memmove(channel->buffer, channel->buffer + channel->start, held);
+  channel->start = 0;
+  channel->end = (uint32_t)held;
+}
+
+static int move_to(weir_read_channel *channel, size_t size) {
+  char *buffer = weir_internal_buffer_take(weir_internal_reader_connection(channel)->pool, size);
+  if (buffer == NULL) return -ENOMEM;
+  size_t held = weir_internal_reader_held(channel);
+  if (held > 0) memcpy(buffer, channel->buffer + channel->start, held);
+  give_back(channel);
+  channel->buffer = buffer;
+  channel->size = (uint32_t)size;
+  channel->end = (uint32_t)held;
+  return 0;
+}
+
+// Only a line needs a buffer beyond the capacity. It becomes four times as large, which takes the
+// default capacity to the default limit at once.
+static int grow(weir_read_channel *channel) {
+  size_t largest = (size_t)channel->line_limit + 2;
+  assert(channel->size < largest);
+  size_t size = channel->size >= largest / 4 ? largest : (size_t)channel->size * 4;
+  return move_to(channel, size);
+}
+
+static int make_room(weir_read_channel *channel) {
+  if (channel->buffer == NULL) return move_to(channel, channel->capacity);
+  size_t held = weir_internal_reader_held(channel);
+  // A long line is gone; its buffer follows. If there is no other it stays in use.
+  if (channel->size > channel->capacity && held <= channel->capacity / 2 &&
+      move_to(channel, channel->capacity) == 0) {
+    return 0;
+  }
+  // Moving no more than was read since the last move costs each byte one move at most.
+  if (channel->start >= held) slide(channel);
+  if (channel->end < channel->size) return 0;
+  if (channel->start == 0) return grow(channel);
+  slide(channel);
+  return 0;
+}
+
+// Called by the transport once bytes are there.
+static int lend(weir_internal_lender *lender, struct iovec *buffers) {
+  weir_read_channel *channel = WEIR_INTERNAL_CONTAINER(lender, weir_read_channel, lender);
+  // An interruption that came between the wake and the read that follows it.
+  int failure = weir_internal_reader_connection(channel)->failure;
+  if (failure < 0) return failure;
+  int count = 0;
+  if (channel->direct_size > 0) {
+    buffers[count].iov_base = channel->direct;
+    buffers[count++].iov_len = channel->direct_size;
+    if (!channel->ahead) return count;
+  }
+  int result = make_room(channel);
+  if (result < 0) return count > 0 ? count : result;
+  buffers[count].iov_base = channel->buffer + channel->end;
+  buffers[count++].iov_len = channel->size - channel->end;
+  return count;
+}
+
+static void take_back(weir_internal_lender *lender) {
+  weir_read_channel *channel = WEIR_INTERNAL_CONTAINER(lender, weir_read_channel, lender);
+  if (weir_internal_reader_held(channel) == 0) give_back(channel);
+}
+
+void weir_internal_reader_init(weir_read_channel *channel) {
+  channel->lender.lend = lend;
+  channel->lender.take_back = take_back;
+  channel->capacity = WEIR_INTERNAL_DEFAULT_CAPACITY;
+  channel->line_limit = WEIR_INTERNAL_DEFAULT_LINE_LIMIT;
+}
+
+void weir_internal_reader_release(weir_read_channel *channel) { give_back(channel); }
+
+int weir_read_channel_configure(weir_read_channel *channel,
+                                const weir_read_channel_options *options) {
+  static const weir_read_channel_options defaults = {0};
+  if (options == NULL) options = &defaults;
+  if (options->capacity > WEIR_INTERNAL_LARGEST_CAPACITY) return -EINVAL;
+  if (options->line_limit > WEIR_INTERNAL_LARGEST_CAPACITY) return -EINVAL;
+  if (options->line_ending != WEIR_LINE_LF && options->line_ending != WEIR_LINE_ANY) return -EINVAL;
+  if (channel->busy || weir_internal_reader_held(channel) > 0) return -EBUSY;
+  channel->capacity =
+      options->capacity > 0 ? (uint32_t)options->capacity : WEIR_INTERNAL_DEFAULT_CAPACITY;
+  channel->line_limit =
+      options->line_limit > 0 ? (uint32_t)options->line_limit : WEIR_INTERNAL_DEFAULT_LINE_LIMIT;
+  channel->line_ending = options->line_ending;
+  channel->resynchronise = options->resynchronise;
+  return 0;
+}
+
+// Operations
+
+int weir_internal_reader_enter(weir_read_channel *channel) {
+  return weir_internal_connection_enter(weir_internal_reader_connection(channel), &channel->busy);
+}
+
+int weir_internal_reader_leave(weir_read_channel *channel, int result) {
+  return weir_internal_connection_leave(weir_internal_reader_connection(channel), &channel->busy,
+                                        result);
+}
+
+// Reads into |channel->direct|, if that is set, and the buffer. Returns the number of bytes, 0 at
+// the end of the stream, or a negative code.
+static int receive(weir_read_channel *channel) {
+  weir_connection *connection = weir_internal_reader_connection(channel);
+  if (channel->ended) return 0;
+  // What was handed out last is over, and an idle channel holds nothing.
+  if (weir_internal_reader_held(channel) == 0) give_back(channel);
+  int result = connection->transport->read(connection, &channel->lender, true);
+  size_t size = result > 0 ? (size_t)result : 0;
+  channel->ended = result == 0;
+  if (size > channel->direct_size) channel->end += (uint32_t)(size - channel->direct_size);
+  if (weir_internal_reader_held(channel) == 0) give_back(channel);
+  return connection->failure == 0 ? result : connection->failure;
+}
+
+int weir_internal_reader_fill(weir_read_channel *channel) { return receive(channel); }
+
+// Reads straight into |size| bytes at |out|, and what does not fit into the buffer if |ahead|.
+// Returns how many |out| got.
+static int receive_direct(weir_read_channel *channel, char *out, size_t size, bool ahead) {
+  const size_t largest = WEIR_INTERNAL_LARGEST_CAPACITY;
+  channel->direct = out;
+  channel->direct_size = size < largest ? size : largest;
+  channel->ahead = ahead && channel->direct_size + channel->capacity <= largest;
+  int result = receive(channel);
+  if (result > 0 && (size_t)result > channel->direct_size) result = (int)channel->direct_size;
+  channel->direct = NULL;
+  channel->direct_size = 0;
+  return result;
+}
+
+// Takes up to |size| bytes out of the buffer.
+static size_t take(weir_read_channel *channel, char *out, size_t size) {
+  size_t held = weir_internal_reader_held(channel);
+  if (size > held) size = held;
+  if (size > 0) memcpy(out, channel->buffer + channel->start, size);
+  weir_internal_reader_consume(channel, size);
+  return size;
+}
+
+static int read_available(weir_read_channel *channel, char *out, size_t size) {
+  if (size == 0) return 0;
+  int result = weir_internal_reader_settle(channel);
+  if (result < 0) return result;
+  if (weir_internal_reader_held(channel) == 0) {
+    // Small reads go through the buffer, so that not each of them is a system call.
+    if (size >= channel->capacity) {
+      result = receive_direct(channel, out, size, false);
+      return result == 0 ? WEIR_E_END_OF_STREAM : result;
+    }
+    result = weir_internal_reader_fill(channel);
+    if (result <= 0) return result == 0 ? WEIR_E_END_OF_STREAM : result;
+  }
+  return (int)take(channel, out, size);
+}
+
+int weir_read_available(weir_read_channel *channel, void *out, size_t size) {
+  int result = weir_internal_reader_enter(channel);
+  if (result < 0) return result;
+  return weir_internal_reader_leave(channel, read_available(channel, (char *)out, size));
+}
+
+static int read_fully(weir_read_channel *channel, char *out, size_t size, size_t *done) {
+  if (size == 0) return 0;
+  int result = weir_internal_reader_settle(channel);
+  if (result < 0) return result;
+  *done = take(channel, out, size);
+  while (*done < size) {
+    size_t missing = size - *done;
+    if (missing >= channel->capacity) {
+      result = receive_direct(channel, out + *done, missing, true);
+      if (result > 0) *done += (size_t)result;
+    } else {
+      result = weir_internal_reader_fill(channel);
+      if (result > 0) *done += take(channel, out + *done, missing);
+    }
+    if (result <= 0) return result == 0 ? WEIR_E_END_OF_STREAM : result;
+  }
+  return 0;
+}
+
+int weir_read_fully(weir_read_channel *channel, void *out, size_t size, size_t *out_done) {
+  size_t done = 0;
+  int result = weir_internal_reader_enter(channel);
+  if (result == 0) {
+    result = read_fully(channel, (char *)out, size, &done);
+    result = weir_internal_reader_leave(channel, result);
+  }
+  if (out_done != NULL) *out_done = done;
+  return result;
+}

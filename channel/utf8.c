@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "channel/internal/utf8.h"
+
+#include <stdint.h>
+#include <string.h>
+
+static bool is_between(unsigned char byte, unsigned char first, unsigned char last) {
+  return byte >= first && byte <= last;
+}
+
+static bool is_continuation(unsigned char byte) { return is_between(byte, 0x80, 0xBF); }
+
+// Returns the length of the sequence of more than one byte that |at| begins with, of which |left|
+// bytes are there, or 0 if there is none. The second byte alone decides what is overlong, a
+// surrogate or too large.
+static size_t sequence_length(const unsigned char *at, size_t left) {
+  if (left < 2) return 0;
+  unsigned char lead = at[0];
+  if (is_between(lead, 0xC2, 0xDF)) return is_continuation(at[1]) ? 2 : 0;
+  if (is_between(lead, 0xE0, 0xEF)) {
+    unsigned char first = lead == 0xE0 ? 0xA0 : 0x80;
+    unsigned char last = lead == 0xED ? 0x9F : 0xBF;
+    return left >= 3 && is_between(at[1], first, last) && is_continuation(at[2]) ? 3 : 0;
+  }
+  if (is_between(lead, 0xF0, 0xF4)) {
+    unsigned char first = lead == 0xF0 ? 0x90 : 0x80;
+    unsigned char last = lead == 0xF4 ? 0x8F : 0xBF;
+    return left >= 4 && is_between(at[1], first, last) && is_continuation(at[2]) &&
+                   is_continuation(at[3])
+               ? 4
+               : 0;
+  }
+  return 0;
+}
+
+static uint64_t load(const unsigned char *at) {
+  uint64_t word;
+  memcpy(&word, at, sizeof word);
+  return word;
+}
+
+static bool is_ascii(uint64_t words) { return (words & UINT64_C(0x8080808080808080)) == 0; }
+
+// Returns how many bytes of ASCII the |size| bytes at |at| begin with, perhaps a few too few.
+static size_t skip_ascii(const unsigned char *at, size_t size) {
+  enum { WORD = sizeof(uint64_t) };
+  size_t done = 0;
+  for (; size - done >= 4 * WORD; done += 4 * WORD) {
+    const unsigned char *here = at + done;
+    uint64_t words = load(here) | load(here + WORD) | load(here + 2 * WORD) | load(here + 3 * WORD);
+    if (!is_ascii(words)) break;
+  }
+  for (; size - done >= WORD; done += WORD) {
+    if (!is_ascii(load(at + done))) return done;
+  }
+  // The last few bytes, once more together with some before them.
+  if (size >= WORD && is_ascii(load(at + size - WORD))) return size;
+  return done;
+}
+
+bool weir_internal_utf8_is_valid(const char *data, size_t size) {
+  const unsigned char *at = (const unsigned char *)data;
+  size_t done = skip_ascii(at, size);
+  while (done < size) {
+    if (at[done] >= 0x80) {
+      size_t length = sequence_length(at + done, size - done);
+      if (length == 0) return false;
+      done += length;
+    } else if (++done < size && at[done] < 0x80) {
+      // Two in a row: probably more of them follow.
+      done += skip_ascii(at + done, size - done);
+    }
+  }
+  return true;
+}

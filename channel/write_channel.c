@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Writing. What fits into the buffer is copied there and leaves later, together with what follows
+// it; what does not fit leaves at once, from where it lies, behind what waits in the buffer.
+
+#include <stdio.h>
+
+#include "base/internal/memory.h"
+#include "channel/internal/connection.h"
+
+void weir_internal_writer_init(weir_write_channel *channel) {
+  channel->capacity = WEIR_INTERNAL_DEFAULT_CAPACITY;
+  weir_internal_pre_suspend_init(&channel->hook, weir_internal_writer_hook);
+  channel->watcher.ready = weir_internal_writer_ready;
+}
+
+// The buffer and its room
+
+void weir_internal_writer_release(weir_write_channel *channel) {
+  weir_internal_buffer_give(weir_internal_writer_connection(channel)->pool, channel->buffer,
+                            channel->size);
+  channel->buffer = NULL;
+  channel->size = channel->start = channel->end = 0;
+}
+
+void weir_internal_writer_consume(weir_write_channel *channel, size_t size) {
+  channel->start += (uint32_t)size;
+  if (channel->start == channel->end) weir_internal_writer_release(channel);
+}
+
+int weir_internal_writer_fail(weir_write_channel *channel, int failure) {
+  channel->failure = failure;
+  weir_internal_writer_release(channel);
+  return failure;
+}
+
+static int take_buffer(weir_write_channel *channel) {
+  if (channel->buffer != NULL) return 0;
+  channel->buffer =
+      weir_internal_buffer_take(weir_internal_writer_connection(channel)->pool, channel->capacity);
+  if (channel->buffer == NULL) return -ENOMEM;
+  channel->size = channel->capacity;
+  return 0;
+}
+
+// Moves what is unsent to the front. Room is missing there only after the transport took a part,
+// which was much more work.
+static void slide(weir_write_channel *channel) {
+  size_t pending = weir_internal_writer_pending(channel);
+  memmove(channel->buffer, channel->buffer + channel->start, pending);
+  channel->start = 0;
+  channel->end = (uint32_t)pending;
+}
+
+static bool fits(const weir_write_channel *channel, size_t size) {
+  return size <= channel->capacity - weir_internal_writer_pending(channel);
+}
+
+static void append(weir_write_channel *channel, weir_bytes bytes) {
+  if (bytes.size == 0) return;
+  memcpy(channel->buffer + channel->end, bytes.data, bytes.size);
+  channel->end += (uint32_t)bytes.size;
+}
+
+int weir_write_channel_configure(weir_write_channel *channel,
+                                 const weir_write_channel_options *options) {
+  size_t capacity = options == NULL ? 0 : options->capacity;
+  if (capacity > WEIR_INTERNAL_LARGEST_CAPACITY) return -EINVAL;
+  if (channel->busy || weir_internal_writer_pending(channel) > 0) return -EBUSY;
+  channel->capacity = capacity > 0 ? (uint32_t)capacity : WEIR_INTERNAL_DEFAULT_CAPACITY;
+  return 0;
+}
+
+// Operations
+
+static int enter(weir_write_channel *channel) {
+  weir_connection *connection = weir_internal_writer_connection(channel);
+  int result = weir_internal_connection_enter(connection, &channel->busy);
+  if (result < 0) return result;
+  if (channel->failure < 0) result = channel->failure;
+  if (channel->closed) result = WEIR_E_CLOSED;
+  return result == 0 ? 0 : weir_internal_connection_leave(connection, &channel->busy, result);
+}
+
+static int leave(weir_write_channel *channel, int result) {
+  weir_connection *connection = weir_internal_writer_connection(channel);
+  if (connection->failure == 0) weir_internal_writer_arm(channel);
+  return weir_internal_connection_leave(connection, &channel->busy, result);
+}
+
+// Tells whether |failure| is the transport's, which stays, and not one of this operation alone.
+static bool is_lasting(const weir_connection *connection, int failure) {
+  if (failure == -ECANCELED || failure == -ENOMEM) return false;
+  // A deadline has this code too, and then it is what the next entry says as well.
+  return failure != -ETIMEDOUT || weir_internal_enter(connection->loop) == 0;
+}
+
+static int write_failed(weir_write_channel *channel, int failure) {
+  const weir_connection *connection = weir_internal_writer_connection(channel);
+  if (connection->failure < 0) return connection->failure;
+  return is_lasting(connection, failure) ? weir_internal_writer_fail(channel, failure) : failure;
+}
+
+// What is to be written: two spans, of which |done| bytes are written.
+typedef struct outgoing {
+  weir_bytes body;
+  weir_bytes ending;
+  size_t done;
+} outgoing;
+
+static weir_bytes without(weir_bytes bytes, size_t size) {
+  if (size == 0) return bytes;
+  if (size > bytes.size) size = bytes.size;
+  return weir_bytes_of(bytes.data + size, bytes.size - size);
+}
+
+static weir_bytes rest_of_body(const outgoing *text) { return without(text->body, text->done); }
+
+static weir_bytes rest_of_ending(const outgoing *text) {
+  size_t body = text->body.size;
+  return without(text->ending, text->done > body ? text->done - body : 0);
+}
+
+static int add(struct iovec *buffers, int count, const char *data, size_t size) {
+  if (size == 0) return count;
+  // The casts are for iovec, which serves reading too.
+  buffers[count].iov_base = (void *)(uintptr_t)data;
+  buffers[count].iov_len = size;
+  return count + 1;
+}
+
+// Waits until the transport has taken a part of what is unsent and, behind it, of |text|. Returns 0
+// or a negative code.
+static int send_along(weir_write_channel *channel, outgoing *text) {
+  weir_connection *connection = weir_internal_writer_connection(channel);
+  if (connection->failure < 0) return connection->failure;
+  size_t pending = weir_internal_writer_pending(channel);
+  weir_bytes body = rest_of_body(text);
+  weir_bytes ending = rest_of_ending(text);
+  if (body.size > WEIR_INTERNAL_LARGEST_CAPACITY) {
+    body.size = WEIR_INTERNAL_LARGEST_CAPACITY;
+    ending.size = 0;
+  }
+  struct iovec buffers[3];
+  int count = 0;
+  if (pending > 0) count = add(buffers, 0, channel->buffer + channel->start, pending);
+  count = add(buffers, count, body.data, body.size);
+  count = add(buffers, count, ending.data, ending.size);
+  // What the hook and the loop were to send we send now; neither may come between.
+  weir_internal_writer_rest(channel);
+  int result = connection->transport->write(connection, buffers, count, true);
+  if (result < 0) return write_failed(channel, result);
+  size_t sent = (size_t)result;
+  size_t from_buffer = sent < pending ? sent : pending;
+  channel->start += (uint32_t)from_buffer;
+  text->done += sent - from_buffer;
+  return 0;
+}
+
+static void release_if_empty(weir_write_channel *channel) {
+  if (weir_internal_writer_pending(channel) == 0) weir_internal_writer_release(channel);
+}
+
+static int flush(weir_write_channel *channel) {
+  outgoing nothing = {{NULL, 0}, {NULL, 0}, 0};
+  while (weir_internal_writer_pending(channel) > 0) {
+    int result = send_along(channel, &nothing);
+    if (result < 0) return result;
+  }
+  release_if_empty(channel);
+  return 0;
+}
+
+static void reached_capacity(weir_write_channel *channel) {
+  // On -EAGAIN the next write waits; a failure is kept for it.
+  int result = channel->watching ? 0 : weir_internal_writer_send(channel);
+  (void)result;
+}
+
+// As long as no room is missing, a write is just this.
+static void put_into_buffer(weir_write_channel *channel, const outgoing *text) {
+  append(channel, rest_of_body(text));
+  append(channel, rest_of_ending(text));
+  if (weir_internal_writer_pending(channel) == channel->capacity) reached_capacity(channel);
+}
+
+static int put(weir_write_channel *channel, outgoing *text) {
+  size_t size = text->body.size + text->ending.size;
+  // What fits into the capacity as a whole finds the buffer there when something is unsent, and
+  // keeps it: so it cannot fail for want of memory after its first part was sent. The rest of
+  // something larger then does without a buffer.
+  while (!fits(channel, size - text->done) || (text->done < size && take_buffer(channel) < 0)) {
+    if (text->done == 0 && fits(channel, size)) return -ENOMEM;
+    int result = send_along(channel, text);
+    if (result < 0) return result;
+  }
+  if (text->done < size) {
+    if (size - text->done > channel->size - channel->end) slide(channel);
+    put_into_buffer(channel, text);
+    text->done = size;
+  }
+  release_if_empty(channel);
+  return 0;
+}
+
+static int write_text(weir_write_channel *channel, weir_bytes body, weir_bytes ending,
+                      size_t *out_done) {
+  outgoing text = {body, ending, 0};
+  int result = enter(channel);
+  if (result == 0) result = leave(channel, put(channel, &text));
+  if (out_done != NULL) *out_done = text.done;
+  return result;
+}
+
+int weir_write_fully(weir_write_channel *channel, const void *data, size_t size, size_t *out_done) {
+  return write_text(channel, weir_bytes_of(data, size), weir_bytes_of("", 0), out_done);
+}
+
+int weir_write_string(weir_write_channel *channel, const char *text) {
+  return write_text(channel, weir_text(text), weir_bytes_of("", 0), NULL);
+}
+
+int weir_write_line(weir_write_channel *channel, weir_bytes line) {
+  return write_text(channel, line, weir_bytes_of("\r\n", 2), NULL);
+}
+
+// Formats into memory of its own what needs |size| bytes and found no room in the buffer.
+static int format_apart(weir_write_channel *channel, size_t size, const char *format,
+                        va_list arguments) WEIR_PRINTF_LIKE(3, 0);
+static int format_apart(weir_write_channel *channel, size_t size, const char *format,
+                        va_list arguments) {
+  char *memory = (char *)weir_internal_allocate_unset(size + 1);
+  if (memory == NULL) return -ENOMEM;
+  int result = vsnprintf(memory, size + 1, format, arguments);
+  if (result >= 0) {
+    outgoing text = {weir_bytes_of(memory, size), weir_bytes_of("", 0), 0};
+    result = put(channel, &text);
+  } else {
+    result = -EINVAL;
+  }
+  weir_internal_release(memory, size + 1);
+  return result;
+}
+
+static int format_text(weir_write_channel *channel, const char *format, va_list arguments)
+    WEIR_PRINTF_LIKE(2, 0);
+static int format_text(weir_write_channel *channel, const char *format, va_list arguments) {
+  int result = take_buffer(channel);
+  if (result < 0) return result;
+  size_t room = channel->size - channel->end;
+  va_list again;
+  va_copy(again, arguments);
+  int size = vsnprintf(channel->buffer + channel->end, room, format, arguments);
+  if (size < 0) {
+    result = errno == EOVERFLOW || errno == ENOMEM ? -errno : -EINVAL;
+  } else if ((size_t)size < room) {
+    channel->end += (uint32_t)size;
+  } else {
+    result = format_apart(channel, (size_t)size, format, again);
+  }
+  va_end(again);
+  release_if_empty(channel);
+  return result;
+}
+
+int weir_write_format_list(weir_write_channel *channel, const char *format, va_list arguments) {
+  int result = enter(channel);
+  return result < 0 ? result : leave(channel, format_text(channel, format, arguments));
+}
+
+int weir_write_format(weir_write_channel *channel, const char *format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  int result = weir_write_format_list(channel, format, arguments);
+  va_end(arguments);
+  return result;
+}
+
+int weir_flush(weir_write_channel *channel) {
+  int result = enter(channel);
+  return result < 0 ? result : leave(channel, flush(channel));
+}
+
+static int end_stream(weir_write_channel *channel) {
+  weir_connection *connection = weir_internal_writer_connection(channel);
+  if (channel->closed) return 0;
+  int result = channel->failure;
+  if (result == 0) result = flush(channel);
+  if (result < 0) return result;
+  result = connection->transport->finish_write(connection);
+  if (result < 0) return weir_internal_writer_fail(channel, result);
+  channel->closed = true;
+  return 0;
+}
+
+int weir_write_channel_close(weir_write_channel *channel) {
+  weir_connection *connection = weir_internal_writer_connection(channel);
+  int result = weir_internal_connection_enter(connection, &channel->busy);
+  return result < 0 ? result : leave(channel, end_stream(channel));
+}

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "testing/failing_calls.h"
+
+#include <cerrno>
+#include <vector>
+
+#include "weir/base.h"
+
+namespace weir_testing {
+namespace {
+
+struct Kind {
+  const char *name;
+  std::vector<int> errnos;  // none: never fails
+};
+
+// In the order of Call. What the man pages list, without what only a wrong argument can cause.
+const std::array<Kind, kCallKinds> &Kinds() {
+  static const auto *kinds = new std::array<Kind, kCallKinds>{{
+      {"socket", {EMFILE, ENFILE, ENOBUFS, ENOMEM, EACCES, EAFNOSUPPORT}},
+      {"bind", {EADDRINUSE, EADDRNOTAVAIL, EACCES, ENOMEM}},
+      {"listen", {EADDRINUSE, ENOBUFS}},
+      {"accept", {EINTR, ECONNABORTED, EPROTO, EMFILE, ENFILE, ENOBUFS, ENOMEM, EPERM}},
+      {"connect",
+       {EINTR, ECONNREFUSED, ETIMEDOUT, ENETUNREACH, EADDRNOTAVAIL, EAGAIN, ENOBUFS, ENOMEM,
+        ECONNRESET, EPERM}},
+      {"getsockopt", {ENOBUFS, ENOMEM}},
+      {"setsockopt", {ENOBUFS, ENOMEM, ENOPROTOOPT}},
+      {"getsockname", {ENOBUFS}},
+      {"getpeername", {ENOBUFS, ENOTCONN}},
+      {"shutdown", {ENOBUFS, ENOTCONN}},
+      {"recv", {EINTR, ECONNRESET, ETIMEDOUT, EHOSTUNREACH, ENOMEM, ENOBUFS, EIO}},
+      {"send", {EINTR, ECONNRESET, EPIPE, ETIMEDOUT, EHOSTUNREACH, ENOMEM, ENOBUFS, EIO}},
+      {"close", {}},
+      {"read", {EINTR, EAGAIN, EIO}},
+      {"write", {}},
+      {"epoll_create", {EMFILE, ENFILE, ENOMEM}},
+      {"epoll_ctl", {ENOMEM, ENOSPC}},
+      {"epoll_wait", {EINTR}},
+      {"eventfd", {EMFILE, ENFILE, ENOMEM}},
+      {"signalfd", {EMFILE, ENFILE, ENOMEM}},
+      {"sigprocmask", {}},
+  }};
+  return *kinds;
+}
+
+FailingCalls *Self(void *context) { return static_cast<FailingCalls *>(context); }
+
+const weir_internal_system_calls &kKernel = weir_internal_kernel;
+
+// Wrapped<Call, &weir_internal_system_calls::member>::Function counts, then fails or asks the
+// kernel.
+template <Call call, typename Member, Member member>
+struct Wrapped;
+
+template <Call call, typename... Arguments,
+          int (*weir_internal_system_calls::*member)(void *, Arguments...)>
+struct Wrapped<call, int (*weir_internal_system_calls::*)(void *, Arguments...), member> {
+  static int Function(void *context, Arguments... arguments) {
+    int error = Self(context)->Enter(call);
+    return error != 0 ? -error : (kKernel.*member)(kKernel.context, arguments...);
+  }
+};
+
+template <Call call, auto member>
+constexpr auto kWrapped = Wrapped<call, decltype(member), member>::Function;
+
+using Table = weir_internal_system_calls;
+
+// What gives up a registration or an association cannot fail, so a planned failure goes to the next
+// call.
+int EpollControl(void *context, int epoll, int operation, int fd, epoll_event *event) {
+  if (operation == EPOLL_CTL_DEL) {
+    return kKernel.epoll_control(kKernel.context, epoll, operation, fd, event);
+  }
+  return kWrapped<Call::kEpollControl, &Table::epoll_control>(context, epoll, operation, fd, event);
+}
+
+// An interrupted connect goes on by itself.
+int Connect(void *context, int fd, const sockaddr *address, socklen_t size) {
+  int error = Self(context)->Enter(Call::kConnect);
+  if (error == EINTR) {
+    int result = kKernel.connect(kKernel.context, fd, address, size);
+    return result == 0 || result == -EINPROGRESS ? -EINTR : result;
+  }
+  return error != 0 ? -error : kKernel.connect(kKernel.context, fd, address, size);
+}
+
+int64_t Now(void *) { return kKernel.now(kKernel.context); }
+
+Table MakeTable(FailingCalls *self) {
+  Table table = {};
+  table.context = self;
+  table.socket = kWrapped<Call::kSocket, &Table::socket>;
+  table.bind = kWrapped<Call::kBind, &Table::bind>;
+  table.listen = kWrapped<Call::kListen, &Table::listen>;
+  table.accept = kWrapped<Call::kAccept, &Table::accept>;
+  table.connect = Connect;
+  table.get_option = kWrapped<Call::kGetOption, &Table::get_option>;
+  table.set_option = kWrapped<Call::kSetOption, &Table::set_option>;
+  table.local_address = kWrapped<Call::kLocalAddress, &Table::local_address>;
+  table.remote_address = kWrapped<Call::kRemoteAddress, &Table::remote_address>;
+  table.shutdown = kWrapped<Call::kShutdown, &Table::shutdown>;
+  table.receive = kWrapped<Call::kReceive, &Table::receive>;
+  table.send = kWrapped<Call::kSend, &Table::send>;
+  table.close = kWrapped<Call::kClose, &Table::close>;
+  table.read = kWrapped<Call::kRead, &Table::read>;
+  table.write = kWrapped<Call::kWrite, &Table::write>;
+  table.epoll_create = kWrapped<Call::kEpollCreate, &Table::epoll_create>;
+  table.epoll_control = EpollControl;
+  table.epoll_wait = kWrapped<Call::kEpollWait, &Table::epoll_wait>;
+  table.event_create = kWrapped<Call::kEventCreate, &Table::event_create>;
+  table.signal_create = kWrapped<Call::kSignalCreate, &Table::signal_create>;
+  table.signal_mask = kWrapped<Call::kSignalMask, &Table::signal_mask>;
+  table.now = Now;
+  return table;
+}
+
+}  // namespace
+
+const char *CallName(Call call) { return Kinds()[static_cast<size_t>(call)].name; }
+
+FailingCalls::FailingCalls() : table_(MakeTable(this)) {}
+
+void FailingCalls::FailNth(int nth, size_t which) {
+  calls_left_ = nth;
+  which_ = which;
+  reached_ = false;
+  failed_ = false;
+}
+
+int FailingCalls::Enter(Call call) {
+  const auto index = static_cast<size_t>(call);
+  counts_[index]++;
+  const std::vector<int> &errnos = Kinds()[index].errnos;
+  // Those that never fail may also come from another thread, which must not touch the rest.
+  if (errnos.empty() || calls_left_ == 0 || --calls_left_ > 0) return 0;
+  reached_ = true;
+  if (which_ >= errnos.size()) return 0;
+  failed_ = true;
+  failed_call_ = call;
+  failed_errno_ = errnos[which_];
+  return failed_errno_;
+}
+
+std::string FailingCalls::description() const {
+  if (!failed_) return "nothing failed";
+  return std::string(CallName(failed_call_)) + ": " + weir_error_name(-failed_errno_);
+}
+
+}  // namespace weir_testing

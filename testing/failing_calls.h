@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The kernel's system calls behind a counter, which can fail the Nth one. With it a test runs a
+// scenario again and again, each time with another call failing, until the scenario passes
+// untouched.
+//
+// close, now and the write that wakes a loop never fail, so they are not counted among the fallible
+// calls. EAGAIN is given only by calls that are asked again whatever happens: the kernel promises
+// an event after any other EAGAIN, and we could not keep that promise.
+
+#ifndef WEIR_TESTING_FAILING_CALLS_H
+#define WEIR_TESTING_FAILING_CALLS_H
+
+#include <array>
+#include <atomic>
+#include <string>
+
+#include "selector/internal/system_calls.h"
+
+namespace weir_testing {
+
+enum class Call {
+  kSocket,
+  kBind,
+  kListen,
+  kAccept,
+  kConnect,
+  kGetOption,
+  kSetOption,
+  kLocalAddress,
+  kRemoteAddress,
+  kShutdown,
+  kReceive,
+  kSend,
+  kClose,
+  kRead,
+  kWrite,
+  kEpollCreate,
+  kEpollControl,
+  kEpollWait,
+  kEventCreate,
+  kSignalCreate,
+  kSignalMask,
+};
+constexpr size_t kCallKinds = static_cast<size_t>(Call::kSignalMask) + 1;
+
+// Returns the name of |call| as the man pages have it.
+const char *CallName(Call call);
+
+class FailingCalls {
+ public:
+  FailingCalls();
+  FailingCalls(const FailingCalls &) = delete;
+  FailingCalls &operator=(const FailingCalls &) = delete;
+
+  // For weir_selector_options.system_calls.
+  const weir_internal_system_calls *table() const { return &table_; }
+
+  // Fails the |nth| fallible call from now on, counted from 1, with the errno of number |which|,
+  // from 0, among those that such a call may give. 0 fails none.
+  void FailNth(int nth, size_t which);
+
+  // What came of it: whether there was such a call, and whether that has so many errnos and
+  // therefore failed.
+  bool reached() const { return reached_; }
+  bool failed() const { return failed_; }
+  // "send: EPIPE", for messages.
+  std::string description() const;
+
+  // How many calls of this kind were made.
+  int count(Call call) const { return counts_[static_cast<size_t>(call)]; }
+
+  // For the functions of the table. Counts |call|; returns the errno with which it is to fail, or
+  // 0.
+  int Enter(Call call);
+
+ private:
+  weir_internal_system_calls table_;
+  std::array<std::atomic<int>, kCallKinds> counts_{};
+  int calls_left_ = 0;
+  size_t which_ = 0;
+  bool reached_ = false;
+  bool failed_ = false;
+  Call failed_call_ = Call::kSocket;
+  int failed_errno_ = 0;
+};
+
+}  // namespace weir_testing
+
+#endif  // WEIR_TESTING_FAILING_CALLS_H

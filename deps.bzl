@@ -14,8 +14,8 @@ def weir_deps():
     """What the library itself needs, from upstream."""
     maybe(rules_cc_shim, name = "rules_cc")
 
-    # 23 May 2024: the last commit of the branch main-with-bazel whose BUILD files Bazel 4 reads. A commit's
-    # hash proves its content by itself.
+    # 23 May 2024: the last commit of the branch main-with-bazel whose BUILD files Bazel 4 reads.
+    # A commit's hash proves its content by itself.
     maybe(
         git_repository,
         name = "boringssl",

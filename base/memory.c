@@ -2,6 +2,8 @@
 
 #include "base/internal/memory.h"
 
+#include <limits.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -23,7 +25,11 @@ static void *default_map(void *context, size_t size) {
   (void)context;
   void *pages = mmap(NULL, size, PROT_READ | PROT_WRITE,
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
-  return pages == MAP_FAILED ? NULL : pages;
+  if (pages == MAP_FAILED) return NULL;
+  // A huge page would make each parked coroutine cost up to 2 MiB. EINVAL: the kernel has none.
+  int result = madvise(pages, size, MADV_NOHUGEPAGE);
+  (void)result;
+  return pages;
 }
 
 static void default_unmap(void *context, void *pages, size_t size) {
@@ -33,12 +39,27 @@ static void default_unmap(void *context, void *pages, size_t size) {
   (void)result;
 }
 
-// Linux 6.13; a guard that needs no mapping of its own (madvise(2)).
-enum { GUARD_INSTALL = 102 };
+enum {
+  GUARD_INSTALL = 102,  // Linux 6.13; a guard that needs no mapping of its own (madvise(2))
+  NO_ADVICE = INT_MAX,  // what every kernel must refuse
+};
+
+// An emulator of user programs may say yes to all advice, and do nothing.
+static bool guards_are_real(void *pages, size_t size) {
+  return madvise(pages, size, NO_ADVICE) != 0 && madvise(pages, size, GUARD_INSTALL) == 0;
+}
 
 static int default_guard(void *context, void *pages, size_t size) {
   (void)context;
-  if (madvise(pages, size, GUARD_INSTALL) == 0) return 0;
+  // 0: not known yet. Threads that find out at the same time find the same.
+  static atomic_int guards;
+  enum { REAL = 1, MISSING = 2 };
+  int known = atomic_load_explicit(&guards, memory_order_relaxed);
+  if (known == 0) {
+    known = guards_are_real(pages, size) ? REAL : MISSING;
+    atomic_store_explicit(&guards, known, memory_order_relaxed);
+  }
+  if (known == REAL && madvise(pages, size, GUARD_INSTALL) == 0) return 0;
   return mprotect(pages, size, PROT_NONE) == 0 ? 0 : -errno;
 }
 

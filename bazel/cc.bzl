@@ -115,7 +115,8 @@ def weir_cc_library(
 def weir_cc_binary(name, srcs, deps = [], copts = [], local_defines = [], linkopts = [], **kwargs):
     """A program, linked with all symbols bound at its start.
 
-    Binding them at their first call, as is the default, takes 3 KB of the calling coroutine's stack.
+    Binding them at their first call, as is the default, takes 3 KB of the calling coroutine's
+    stack.
 
     Args:
       name: the program's name.

@@ -18,7 +18,7 @@ debian_repository = repository_rule(
         "build_file": attr.label(allow_single_file = True, mandatory = True),
         "package": attr.string(doc = "The Debian package to name when a path is missing."),
         "paths": attr.string_list_dict(
-            doc = "Path in the repository to paths on the machine, of which the first present counts.",
+            doc = "Path in the repository to paths on the machine: the first that exists counts.",
         ),
     },
     local = True,

@@ -64,7 +64,8 @@ static void run_ready(weir_internal_loop *loop) {
 
 void weir_internal_timer_arm(weir_internal_loop *loop, weir_internal_timer *timer, int64_t when) {
   if (timer->armed) weir_internal_timer_heap_remove(&loop->timers, timer);
-  timer->when = when;
+  // A timer that is armed anew while it fires has its turn in the next round, not in this one.
+  timer->when = loop->firing && when <= loop->now ? loop->now + 1 : when;
   weir_internal_timer_heap_add(&loop->timers, timer);
 }
 
@@ -74,10 +75,12 @@ void weir_internal_timer_cancel(weir_internal_loop *loop, weir_internal_timer *t
 
 static void fire_due(weir_internal_loop *loop) {
   weir_internal_timer *timer;
+  loop->firing = true;
   while ((timer = loop->timers.first) != NULL && timer->when <= loop->now) {
     weir_internal_timer_heap_remove(&loop->timers, timer);
     timer->fire(timer);
   }
+  loop->firing = false;
 }
 
 // Messages

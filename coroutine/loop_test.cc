@@ -260,6 +260,28 @@ TEST_F(Loop, PastTheDrainTimeoutLoopWaitersAreAbandoned) {
   EXPECT_EQ(start + WEIR_SECOND, loop_.now());
 }
 
+struct Repeating {
+  weir_internal_timer timer;
+  weir_internal_loop *loop;
+  int fired;
+};
+
+TEST_F(Loop, ATimerArmedInThePastByItselfDoesNotStarveTheOthers) {
+  Repeating repeating = {};
+  repeating.loop = loop_.get();
+  repeating.timer.fire = [](weir_internal_timer *timer) {
+    auto *self = WEIR_INTERNAL_CONTAINER(timer, Repeating, timer);
+    if (++self->fired < 1000) weir_internal_timer_arm(self->loop, timer, 0);
+  };
+  loop_.Run([&] {
+    weir_internal_timer_arm(loop_.get(), &repeating.timer, 0);
+    EXPECT_EQ(0, weir_delay(1));
+    EXPECT_LT(repeating.fired, 10);
+    weir_internal_timer_cancel(loop_.get(), &repeating.timer);
+    return 0;
+  });
+}
+
 TEST(LoopLocals, AreFoundByKeyAndDestroyedInReverse) {
   static std::vector<int> destroyed;
   static int first = 1, second = 2;

@@ -2,7 +2,6 @@
 
 #include "coroutine/internal/stack_pool.h"
 
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/internal/memory.h"
@@ -62,9 +61,6 @@ static bool add_slab(weir_internal_stack_pool *pool) {
     weir_internal_release(slab, slab_size(count));
     return false;
   }
-  // A huge page would make each parked coroutine cost up to 2 MiB. EINVAL: the kernel has none.
-  int ignored = madvise(slab->pages, slab->size, MADV_NOHUGEPAGE);
-  (void)ignored;
 #if WEIR_INTERNAL_ASAN
   __lsan_register_root_region(slab->pages, slab->size);
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The switch for AArch64 (AAPCS64, section 6: a call preserves x19 to x29, sp, the low halves of v8 to
-// v15, and FPCR; x30 holds the return address).
+// The switch for AArch64 (AAPCS64, section 6: a call preserves x19 to x29, sp, the low halves of v8
+// to v15, and FPCR; x30 holds the return address).
 
 #if defined(__aarch64__) && !defined(WEIR_SWITCH_UCONTEXT)
 

@@ -100,8 +100,8 @@ void weir_internal_descriptor_interrupt(weir_internal_descriptor *descriptor,
                                         weir_internal_direction direction, int reason) {
   weir_internal_operation *operation = descriptor->waiting[direction];
   if (operation == NULL) {
-    // Its coroutine was woken to try again. If it then found nothing it would wait again, and nobody
-    // would interrupt it any more.
+    // Its coroutine was woken to try again. If it then found nothing it would wait again, and
+    // nobody would interrupt it any more.
     operation = descriptor->retrying[direction];
     if (operation != NULL && operation->result == -EAGAIN) operation->result = reason;
     return;

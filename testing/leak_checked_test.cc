@@ -14,7 +14,7 @@ namespace {
 unsigned SecondsAtMost() {
   // What Bazel tells a test; one minute is its least.
   const char *timeout = getenv("TEST_TIMEOUT");
-  int seconds = timeout == nullptr ? 0 : atoi(timeout);
+  long seconds = timeout == nullptr ? 0 : strtol(timeout, nullptr, 10);
   return static_cast<unsigned>(seconds > 10 ? seconds - 5 : 55);
 }
 

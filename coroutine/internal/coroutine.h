@@ -94,6 +94,7 @@ struct weir_internal_loop {
   int root_result;
   int wait_failure;
   bool running;
+  bool firing;  // timers
   struct {
     const void *key;
     void *value;

@@ -48,7 +48,7 @@ typedef struct weir_internal_descriptor {
   weir_internal_selector_loop *loop;  // NULL until the first operation
   weir_internal_operation *waiting[2];
   weir_internal_operation *retrying[2];  // awaited, completed, and not taken up again yet
-  uint32_t seen;      // EPOLL bits that stay: the end and the exceptions
+  uint32_t seen;                         // EPOLL bits that stay: the end and the exceptions
   bool ready[2];      // by direction; false: an attempt now would be told to wait
   bool short_is_dry;  // a stream on which a short read means that no more is there
 } weir_internal_descriptor;

@@ -113,40 +113,46 @@ void weir_internal_descriptor_interrupt(weir_internal_descriptor *descriptor,
 
 typedef struct awaiter {
   weir_internal_ticket ticket;
+  weir_internal_direction direction;
   bool completed;
 } awaiter;
 
 static void wake_awaiter(weir_internal_operation *operation) {
   awaiter *self = (awaiter *)operation->owner;
   self->completed = true;
-  operation->descriptor->retrying[direction_of(operation)] = operation;
+  operation->descriptor->retrying[self->direction] = operation;
   // It misses only when a cancellation or deadline came first; then the awaiter looks at
   // |completed|.
   (void)weir_internal_wake(self->ticket, 0);
 }
 
+// Takes back what was awaited in vain, and waits until the backend has confirmed that.
+static void give_up(weir_internal_operation *operation, awaiter *self) {
+  if (weir_internal_cancel_operation(operation)) return;
+  weir_shield shield = weir_shield_begin();
+  while (!self->completed) {
+    self->ticket = weir_internal_ticket_take();
+    // Behind the shield nothing but the completion ends the wait.
+    int confirmed = weir_internal_suspend(self->ticket, WEIR_FOREVER);
+    (void)confirmed;
+  }
+  weir_shield_end(shield);
+}
+
 int weir_internal_await(weir_internal_operation *operation) {
-  awaiter self;
+  awaiter self = {.direction = direction_of(operation)};
+  weir_internal_descriptor *descriptor = operation->descriptor;
   operation->complete = wake_awaiter;
   operation->owner = &self;
   for (;;) {
-    int result = weir_internal_submit(operation);
-    if (result != -EINPROGRESS) return result;
+    int result = run(operation, self.direction);
+    if (result != -EAGAIN) return result;
+    descriptor->waiting[self.direction] = operation;
     self.completed = false;
     self.ticket = weir_internal_ticket_take();
     int reason = weir_internal_suspend(self.ticket, WEIR_FOREVER);
-    operation->descriptor->retrying[direction_of(operation)] = NULL;
-    if (!self.completed && !weir_internal_cancel_operation(operation)) {
-      weir_shield shield = weir_shield_begin();
-      while (!self.completed) {
-        self.ticket = weir_internal_ticket_take();
-        // Behind the shield nothing but the completion ends the wait; the reason stays the first
-        // one.
-        int confirmed = weir_internal_suspend(self.ticket, WEIR_FOREVER);
-        (void)confirmed;
-      }
-      weir_shield_end(shield);
-    }
+    if (!self.completed) give_up(operation, &self);
+    descriptor->retrying[self.direction] = NULL;
     if (self.completed && operation->result != -EAGAIN) return operation->result;
     if (reason < 0) return reason;
   }

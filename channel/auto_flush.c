@@ -6,19 +6,23 @@
 
 #include "channel/internal/connection.h"
 
-int weir_internal_writer_send(weir_write_channel *channel) {
+static inline int send_now(weir_write_channel *channel) {
   if (channel->failure < 0) return channel->failure;
   weir_connection *connection = weir_internal_writer_connection(channel);
   size_t pending;
   while ((pending = weir_internal_writer_pending(channel)) > 0) {
     struct iovec buffer = {channel->buffer + channel->start, pending};
     int result = connection->transport->write(connection, &buffer, 1, false);
-    if (result == -EAGAIN) return result;
+    // Without memory the transport may go on later, if somebody asks it to.
+    if (result == -EAGAIN || result == -ENOMEM) return result;
     if (result < 0) return weir_internal_writer_fail(channel, result);
-    weir_internal_writer_consume(channel, (size_t)result);
+    channel->start += (uint32_t)result;
   }
+  weir_internal_writer_release(channel);
   return 0;
 }
+
+int weir_internal_writer_send(weir_write_channel *channel) { return send_now(channel); }
 
 int weir_internal_writer_watch(weir_write_channel *channel) {
   weir_connection *connection = weir_internal_writer_connection(channel);
@@ -41,14 +45,17 @@ void weir_internal_writer_rest(weir_write_channel *channel) {
 // Peers that are gone are found by the reader, too. But when it is we who cannot go on (no memory,
 // say) nobody would ever know: our reader may wait for the answer to what was never sent. So the
 // connection breaks, for both sides.
-static bool is_our_own(int failure) { return failure != -EPIPE && failure != -ECONNRESET; }
-
-static void send_in_background(weir_write_channel *channel) {
-  int result = weir_internal_writer_send(channel);
-  if (result == -EAGAIN) result = weir_internal_writer_watch(channel);
-  if (result == 0 || !is_our_own(result)) return;
+static void fail_in_background(weir_write_channel *channel, int failure) {
+  weir_internal_writer_fail(channel, failure);
+  if (failure == -EPIPE || failure == -ECONNRESET) return;
   weir_connection *connection = weir_internal_writer_connection(channel);
   connection->transport->abort(connection);
+}
+
+static inline void send_in_background(weir_write_channel *channel) {
+  int result = send_now(channel);
+  if (result == -EAGAIN) result = weir_internal_writer_watch(channel);
+  if (result < 0) fail_in_background(channel, result);
 }
 
 void weir_internal_writer_hook(weir_internal_pre_suspend *hook) {

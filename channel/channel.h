@@ -65,8 +65,10 @@ weir_write_channel *weir_open_write_channel(weir_connection *connection, bool au
 
 // What ends a line.
 typedef enum weir_line_ending {
-  WEIR_LINE_LF = 0,   // LF or CR LF; a lone CR is part of the line
-  WEIR_LINE_ANY = 1,  // LF, CR LF or a lone CR
+  WEIR_LINE_LF = 0,  // LF or CR LF; a lone CR is part of the line
+  // LF, CR LF or a lone CR. A CR ends the line at once, so that a peer that sends nothing else is
+  // answered; if a LF comes directly behind it, the next read, of whatever kind, drops it.
+  WEIR_LINE_ANY = 1,
 } weir_line_ending;
 
 // All zero is the default.

@@ -60,22 +60,14 @@ void weir_connection_set_close_timeout(weir_connection *connection, int64_t nano
 
 // Operations
 
-int weir_internal_connection_enter(weir_connection *connection, bool *busy) {
+int weir_internal_connection_refuse(weir_connection *connection, const bool *busy) {
   weir_internal_loop *loop = weir_internal_current_loop();
-  if (loop != connection->loop || loop == NULL) {
-    if (loop == NULL || connection->loop != NULL) return loop == NULL ? -EINVAL : -EXDEV;
-    weir_internal_connection_bind(connection, loop);
-  }
-  if (*busy) {
-    int result = weir_internal_enter(loop);
-    return result < 0 ? result : -EBUSY;
-  }
-  // Before weir_internal_enter, which may let others run: one of them may close the connection, and
-  // must wait for us.
-  *busy = true;
+  if (loop == NULL) return -EINVAL;
+  if (connection->loop == NULL) weir_internal_connection_bind(connection, loop);
+  if (connection->loop != loop) return -EXDEV;
+  if (!*busy) return 0;
   int result = weir_internal_enter(loop);
-  if (result == 0) result = connection->failure;
-  return result == 0 ? 0 : weir_internal_connection_leave(connection, busy, result);
+  return result < 0 ? result : -EBUSY;
 }
 
 int weir_internal_connection_left(weir_connection *connection, int result) {

@@ -81,12 +81,15 @@ int weir_internal_reader_settle_slowly(weir_read_channel *channel) {
     if (channel->skip_lf) skip_lf(channel);
     if (!channel->skip_rest && !channel->skip_lf) return 0;
     int result = weir_internal_reader_fill(channel);
-    if (result < 0) return result;
     if (result == 0) {
       channel->skip_rest = false;
       channel->skip_lf = false;
       return 0;
     }
+    if (result > 0) {
+      result = weir_internal_connection_go_on(weir_internal_reader_connection(channel));
+    }
+    if (result < 0) return result;
   }
 }
 

@@ -180,7 +180,7 @@ TEST_F(Pipe, AnIdleOneHoldsNoBuffer) {
     EXPECT_EQ(nullptr, ends.far->reader.buffer);
     // The ring's is back, too. The reader took the one that the writer had just given back.
     weir_internal_buffer_pool *pool = weir_internal_buffer_pool_of(weir_internal_current_loop());
-    EXPECT_EQ(2u, weir_internal_buffer_pool_count(pool));
+    EXPECT_EQ(2u, pool->count);
     EXPECT_EQ(0, Close(ends.far));
   });
 }
@@ -368,7 +368,7 @@ TEST_F(Pipe, OutputNeverSticksForWantOfMemory) {
     EXPECT_EQ(0, WriteLine(ends.near, std::string(1000, 'x')));
     // The ring finds no memory, neither now nor later: the pipe has only its reserve.
     weir_internal_buffer_pool *pool = weir_internal_buffer_pool_of(weir_internal_current_loop());
-    EXPECT_EQ(0u, weir_internal_buffer_pool_count(pool));
+    EXPECT_EQ(0u, pool->count);
     allocator().FailNth(1);
     EXPECT_EQ(0, weir_yield());
     EXPECT_TRUE(allocator().refused());

@@ -10,6 +10,7 @@
 // The buffer and its room
 
 static void give_back(weir_read_channel *channel) {
+  if (channel->buffer == NULL) return;
   weir_internal_buffer_give(weir_internal_reader_connection(channel)->pool, channel->buffer,
                             channel->size);
   channel->buffer = NULL;
@@ -44,8 +45,15 @@ static int grow(weir_read_channel *channel) {
   return move_to(channel, size);
 }
 
+static int take_buffer(weir_read_channel *channel) {
+  channel->buffer =
+      weir_internal_buffer_take(weir_internal_reader_connection(channel)->pool, channel->capacity);
+  if (channel->buffer == NULL) return -ENOMEM;
+  channel->size = channel->capacity;
+  return 0;
+}
+
 static int make_room(weir_read_channel *channel) {
-  if (channel->buffer == NULL) return move_to(channel, channel->capacity);
   size_t held = weir_internal_reader_held(channel);
   // A long line is gone; its buffer follows. If there is no other it stays in use.
   if (channel->size > channel->capacity && held <= channel->capacity / 2 &&
@@ -66,17 +74,15 @@ static int lend(weir_internal_lender *lender, struct iovec *buffers) {
   // An interruption that came between the wake and the read that follows it.
   int failure = weir_internal_reader_connection(channel)->failure;
   if (failure < 0) return failure;
-  int count = 0;
+  struct iovec *next = buffers;
   if (channel->direct_size > 0) {
-    buffers[count].iov_base = channel->direct;
-    buffers[count++].iov_len = channel->direct_size;
-    if (!channel->ahead) return count;
+    *next++ = (struct iovec){channel->direct, channel->direct_size};
+    if (!channel->ahead) return 1;
   }
-  int result = make_room(channel);
-  if (result < 0) return count > 0 ? count : result;
-  buffers[count].iov_base = channel->buffer + channel->end;
-  buffers[count++].iov_len = channel->size - channel->end;
-  return count;
+  int result = channel->buffer == NULL ? take_buffer(channel) : make_room(channel);
+  if (result < 0) return next > buffers ? 1 : result;
+  *next++ = (struct iovec){channel->buffer + channel->end, channel->size - channel->end};
+  return (int)(next - buffers);
 }
 
 static void take_back(weir_internal_lender *lender) {
@@ -112,31 +118,22 @@ int weir_read_channel_configure(weir_read_channel *channel,
 
 // Operations
 
-int weir_internal_reader_enter(weir_read_channel *channel) {
-  return weir_internal_connection_enter(weir_internal_reader_connection(channel), &channel->busy);
-}
-
-int weir_internal_reader_leave(weir_read_channel *channel, int result) {
-  return weir_internal_connection_leave(weir_internal_reader_connection(channel), &channel->busy,
-                                        result);
-}
-
-// Reads into |channel->direct|, if that is set, and the buffer. Returns the number of bytes, 0 at
-// the end of the stream, or a negative code.
-static int receive(weir_read_channel *channel) {
+// Reads into |channel->direct| first, if that is set.
+int weir_internal_reader_fill(weir_read_channel *channel) {
   weir_connection *connection = weir_internal_reader_connection(channel);
   if (channel->ended) return 0;
   // What was handed out last is over, and an idle channel holds nothing.
   if (weir_internal_reader_held(channel) == 0) give_back(channel);
   int result = connection->transport->read(connection, &channel->lender, true);
-  size_t size = result > 0 ? (size_t)result : 0;
-  channel->ended = result == 0;
-  if (size > channel->direct_size) channel->end += (uint32_t)(size - channel->direct_size);
-  if (weir_internal_reader_held(channel) == 0) give_back(channel);
+  if (result > 0 && (size_t)result > channel->direct_size) {
+    channel->end += (uint32_t)((size_t)result - channel->direct_size);
+  } else {
+    // Nothing is in the buffer that was not there before.
+    channel->ended = result == 0;
+    if (weir_internal_reader_held(channel) == 0) give_back(channel);
+  }
   return connection->failure == 0 ? result : connection->failure;
 }
-
-int weir_internal_reader_fill(weir_read_channel *channel) { return receive(channel); }
 
 // Reads straight into |size| bytes at |out|, and what does not fit into the buffer if |ahead|.
 // Returns how many |out| got.
@@ -145,7 +142,7 @@ static int receive_direct(weir_read_channel *channel, char *out, size_t size, bo
   channel->direct = out;
   channel->direct_size = size < largest ? size : largest;
   channel->ahead = ahead && channel->direct_size + channel->capacity <= largest;
-  int result = receive(channel);
+  int result = weir_internal_reader_fill(channel);
   if (result > 0 && (size_t)result > channel->direct_size) result = (int)channel->direct_size;
   channel->direct = NULL;
   channel->direct_size = 0;
@@ -156,25 +153,32 @@ static int receive_direct(weir_read_channel *channel, char *out, size_t size, bo
 static size_t take(weir_read_channel *channel, char *out, size_t size) {
   size_t held = weir_internal_reader_held(channel);
   if (size > held) size = held;
-  if (size > 0) memcpy(out, channel->buffer + channel->start, size);
+  if (size > WEIR_INTERNAL_LARGEST_CAPACITY) size = WEIR_INTERNAL_LARGEST_CAPACITY;
+  memcpy(out, channel->buffer + channel->start, size);
   weir_internal_reader_consume(channel, size);
   return size;
+}
+
+// Reads 1 to |size| bytes, as many as are there. Small reads go through the buffer, so that not
+// each of them is a system call; large ones do not, but |ahead| says whether it may take what comes
+// behind them. Returns the number of bytes, or a negative code.
+static int read_some(weir_read_channel *channel, char *out, size_t size, bool ahead) {
+  int result = 1;
+  if (weir_internal_reader_held(channel) == 0) {
+    if (size >= channel->capacity) {
+      result = receive_direct(channel, out, size, ahead);
+      return result == 0 ? WEIR_E_END_OF_STREAM : result;
+    }
+    result = weir_internal_reader_fill(channel);
+  }
+  if (result <= 0) return result == 0 ? WEIR_E_END_OF_STREAM : result;
+  return (int)take(channel, out, size);
 }
 
 static int read_available(weir_read_channel *channel, char *out, size_t size) {
   if (size == 0) return 0;
   int result = weir_internal_reader_settle(channel);
-  if (result < 0) return result;
-  if (weir_internal_reader_held(channel) == 0) {
-    // Small reads go through the buffer, so that not each of them is a system call.
-    if (size >= channel->capacity) {
-      result = receive_direct(channel, out, size, false);
-      return result == 0 ? WEIR_E_END_OF_STREAM : result;
-    }
-    result = weir_internal_reader_fill(channel);
-    if (result <= 0) return result == 0 ? WEIR_E_END_OF_STREAM : result;
-  }
-  return (int)take(channel, out, size);
+  return result < 0 ? result : read_some(channel, out, size, false);
 }
 
 int weir_read_available(weir_read_channel *channel, void *out, size_t size) {
@@ -186,20 +190,14 @@ int weir_read_available(weir_read_channel *channel, void *out, size_t size) {
 static int read_fully(weir_read_channel *channel, char *out, size_t size, size_t *done) {
   if (size == 0) return 0;
   int result = weir_internal_reader_settle(channel);
-  if (result < 0) return result;
-  *done = take(channel, out, size);
-  while (*done < size) {
-    size_t missing = size - *done;
-    if (missing >= channel->capacity) {
-      result = receive_direct(channel, out + *done, missing, true);
-      if (result > 0) *done += (size_t)result;
-    } else {
-      result = weir_internal_reader_fill(channel);
-      if (result > 0) *done += take(channel, out + *done, missing);
-    }
-    if (result <= 0) return result == 0 ? WEIR_E_END_OF_STREAM : result;
+  while (result == 0) {
+    result = read_some(channel, out + *done, size - *done, true);
+    if (result < 0) break;
+    *done += (size_t)result;
+    if (*done == size) return 0;
+    result = weir_internal_connection_go_on(weir_internal_reader_connection(channel));
   }
-  return 0;
+  return result;
 }
 
 int weir_read_fully(weir_read_channel *channel, void *out, size_t size, size_t *out_done) {

@@ -291,7 +291,7 @@ TEST_F(ReadChannel, AChannelThatWaitsHoldsNoBuffer) {
     script.Feed("two\n");
     EXPECT_EQ(0, weir_yield());
     EXPECT_EQ(nullptr, script.connection()->reader.buffer);
-    EXPECT_EQ(1u, weir_internal_buffer_pool_count(script.connection()->pool));
+    EXPECT_EQ(1u, script.connection()->pool->count);
     script.FeedEnd();
     EXPECT_EQ(0, weir_scope_wait(nullptr));
     EXPECT_EQ(nullptr, script.connection()->reader.buffer);
@@ -311,8 +311,7 @@ TEST_F(ReadChannel, ThePoolKeepsABoundedNumberOfBuffers) {
               for (char *buffer : buffers) {
                 weir_internal_buffer_give(pool, buffer, WEIR_INTERNAL_POOLED_SIZE);
               }
-              EXPECT_EQ(size_t{WEIR_INTERNAL_POOLED_BUFFERS},
-                        weir_internal_buffer_pool_count(pool));
+              EXPECT_EQ(size_t{WEIR_INTERNAL_POOLED_BUFFERS}, pool->count);
               EXPECT_EQ(before - 10, allocator().outstanding());
               // Other sizes pass it by.
               weir_internal_buffer_give(pool, weir_internal_buffer_take(pool, 100), 100);
@@ -343,6 +342,40 @@ TEST_F(ReadChannel, NoMemoryLosesNothing) {
     allocator().FailNth(0);
     EXPECT_EQ("abc", Available(script, 10));
   });
+}
+
+TEST_F(ReadChannel, ALongReadThatNeverWaitsLetsOthersRun) {
+  for (bool line : {false, true}) {
+    WithScript([&](ScriptedTransport &script) {
+      weir_read_channel_options options = {};
+      options.capacity = 16;
+      options.line_limit = 16;
+      options.resynchronise = true;
+      EXPECT_EQ(0, weir_read_channel_configure(script.reader(), &options));
+      for (int i = 0; i < 1000; i++) script.Feed(std::string(16, 'x'));
+      script.Feed("\nnext\n");
+      bool done = false;
+      int others = 0;
+      EXPECT_EQ(0, weir_testing::LaunchCoroutine([&] {
+                  while (!done) {
+                    EXPECT_EQ(0, weir_yield());
+                    others++;
+                  }
+                  return 0;
+                }));
+      if (line) {
+        weir_bytes next;
+        EXPECT_EQ(WEIR_E_LINE_TOO_LONG, weir_read_line(script.reader(), &next));
+        EXPECT_EQ(0, weir_read_line(script.reader(), &next));
+        EXPECT_EQ("next", Text(next));
+      } else {
+        EXPECT_EQ(std::string(16000, 'x'), Fully(script, 16000));
+      }
+      EXPECT_GE(others, 10);
+      done = true;
+      EXPECT_EQ(0, weir_scope_wait(nullptr));
+    });
+  }
 }
 
 }  // namespace

@@ -34,6 +34,8 @@ static size_t sequence_length(const unsigned char *at, size_t left) {
   return 0;
 }
 
+enum { WORD = sizeof(uint64_t), BLOCK = 4 * WORD };
+
 static uint64_t load(const unsigned char *at) {
   uint64_t word;
   memcpy(&word, at, sizeof word);
@@ -42,20 +44,18 @@ static uint64_t load(const unsigned char *at) {
 
 static bool is_ascii(uint64_t words) { return (words & UINT64_C(0x8080808080808080)) == 0; }
 
-// Returns how many bytes of ASCII the |size| bytes at |at| begin with, perhaps a few too few.
+static bool is_ascii_block(const unsigned char *at) {
+  return is_ascii(load(at) | load(at + WORD) | load(at + 2 * WORD) | load(at + 3 * WORD));
+}
+
+// Returns how many bytes of ASCII the |size| bytes at |at| begin with, perhaps a few too few. What
+// is less than a block or a word at the end is looked at together with some bytes before it.
 static size_t skip_ascii(const unsigned char *at, size_t size) {
-  enum { WORD = sizeof(uint64_t) };
   size_t done = 0;
-  for (; size - done >= 4 * WORD; done += 4 * WORD) {
-    const unsigned char *here = at + done;
-    uint64_t words = load(here) | load(here + WORD) | load(here + 2 * WORD) | load(here + 3 * WORD);
-    if (!is_ascii(words)) break;
-  }
-  for (; size - done >= WORD; done += WORD) {
-    if (!is_ascii(load(at + done))) return done;
-  }
-  // The last few bytes, once more together with some before them.
-  if (size >= WORD && is_ascii(load(at + size - WORD))) return size;
+  while (size - done >= BLOCK && is_ascii_block(at + done)) done += BLOCK;
+  if (size >= BLOCK && size - done < BLOCK && is_ascii_block(at + size - BLOCK)) return size;
+  while (size - done >= WORD && is_ascii(load(at + done))) done += WORD;
+  if (size >= WORD && size - done < WORD && is_ascii(load(at + size - WORD))) return size;
   return done;
 }
 

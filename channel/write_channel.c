@@ -17,15 +17,11 @@ void weir_internal_writer_init(weir_write_channel *channel) {
 // The buffer and its room
 
 void weir_internal_writer_release(weir_write_channel *channel) {
+  if (channel->buffer == NULL) return;
   weir_internal_buffer_give(weir_internal_writer_connection(channel)->pool, channel->buffer,
                             channel->size);
   channel->buffer = NULL;
   channel->size = channel->start = channel->end = 0;
-}
-
-void weir_internal_writer_consume(weir_write_channel *channel, size_t size) {
-  channel->start += (uint32_t)size;
-  if (channel->start == channel->end) weir_internal_writer_release(channel);
 }
 
 int weir_internal_writer_fail(weir_write_channel *channel, int failure) {
@@ -56,12 +52,6 @@ static bool fits(const weir_write_channel *channel, size_t size) {
   return size <= channel->capacity - weir_internal_writer_pending(channel);
 }
 
-static void append(weir_write_channel *channel, weir_bytes bytes) {
-  if (bytes.size == 0) return;
-  memcpy(channel->buffer + channel->end, bytes.data, bytes.size);
-  channel->end += (uint32_t)bytes.size;
-}
-
 int weir_write_channel_configure(weir_write_channel *channel,
                                  const weir_write_channel_options *options) {
   size_t capacity = options == NULL ? 0 : options->capacity;
@@ -73,7 +63,7 @@ int weir_write_channel_configure(weir_write_channel *channel,
 
 // Operations
 
-static int enter(weir_write_channel *channel) {
+static inline int enter(weir_write_channel *channel) {
   weir_connection *connection = weir_internal_writer_connection(channel);
   int result = weir_internal_connection_enter(connection, &channel->busy);
   if (result < 0) return result;
@@ -82,7 +72,7 @@ static int enter(weir_write_channel *channel) {
   return result == 0 ? 0 : weir_internal_connection_leave(connection, &channel->busy, result);
 }
 
-static int leave(weir_write_channel *channel, int result) {
+static inline int leave(weir_write_channel *channel, int result) {
   weir_connection *connection = weir_internal_writer_connection(channel);
   if (connection->failure == 0) weir_internal_writer_arm(channel);
   return weir_internal_connection_leave(connection, &channel->busy, result);
@@ -133,7 +123,10 @@ static int add(struct iovec *buffers, int count, const char *data, size_t size) 
 // or a negative code.
 static int send_along(weir_write_channel *channel, outgoing *text) {
   weir_connection *connection = weir_internal_writer_connection(channel);
-  if (connection->failure < 0) return connection->failure;
+  // What the hook and the loop were to send we send now; neither may come between.
+  weir_internal_writer_rest(channel);
+  int result = weir_internal_connection_go_on(connection);
+  if (result < 0) return result;
   size_t pending = weir_internal_writer_pending(channel);
   weir_bytes body = rest_of_body(text);
   weir_bytes ending = rest_of_ending(text);
@@ -146,9 +139,7 @@ static int send_along(weir_write_channel *channel, outgoing *text) {
   if (pending > 0) count = add(buffers, 0, channel->buffer + channel->start, pending);
   count = add(buffers, count, body.data, body.size);
   count = add(buffers, count, ending.data, ending.size);
-  // What the hook and the loop were to send we send now; neither may come between.
-  weir_internal_writer_rest(channel);
-  int result = connection->transport->write(connection, buffers, count, true);
+  result = connection->transport->write(connection, buffers, count, true);
   if (result < 0) return write_failed(channel, result);
   size_t sent = (size_t)result;
   size_t from_buffer = sent < pending ? sent : pending;
@@ -163,12 +154,12 @@ static void release_if_empty(weir_write_channel *channel) {
 
 static int flush(weir_write_channel *channel) {
   outgoing nothing = {{NULL, 0}, {NULL, 0}, 0};
-  while (weir_internal_writer_pending(channel) > 0) {
-    int result = send_along(channel, &nothing);
-    if (result < 0) return result;
+  int result = 0;
+  while (result == 0 && weir_internal_writer_pending(channel) > 0) {
+    result = send_along(channel, &nothing);
   }
   release_if_empty(channel);
-  return 0;
+  return result;
 }
 
 static void reached_capacity(weir_write_channel *channel) {
@@ -177,51 +168,85 @@ static void reached_capacity(weir_write_channel *channel) {
   (void)result;
 }
 
-// As long as no room is missing, a write is just this.
-static void put_into_buffer(weir_write_channel *channel, const outgoing *text) {
-  append(channel, rest_of_body(text));
-  append(channel, rest_of_ending(text));
+// Appends both, for which there is room.
+static inline void append(weir_write_channel *channel, weir_bytes body, weir_bytes ending) {
+  char *at = channel->buffer + channel->end;
+  if (body.size > 0) memcpy(at, body.data, body.size);
+  at += body.size;
+  for (size_t i = 0; i < ending.size; i++) at[i] = ending.data[i];
+  channel->end += (uint32_t)(body.size + ending.size);
   if (weir_internal_writer_pending(channel) == channel->capacity) reached_capacity(channel);
+}
+
+// Tells whether the rest of |text| has room in the buffer, if it needs one.
+static bool rest_fits(weir_write_channel *channel, const outgoing *text) {
+  size_t rest = text->body.size + text->ending.size - text->done;
+  return fits(channel, rest) && (rest == 0 || take_buffer(channel) == 0);
 }
 
 static int put(weir_write_channel *channel, outgoing *text) {
   size_t size = text->body.size + text->ending.size;
-  // What fits into the capacity as a whole finds the buffer there when something is unsent, and
-  // keeps it: so it cannot fail for want of memory after its first part was sent. The rest of
-  // something larger then does without a buffer.
-  while (!fits(channel, size - text->done) || (text->done < size && take_buffer(channel) < 0)) {
-    if (text->done == 0 && fits(channel, size)) return -ENOMEM;
-    int result = send_along(channel, text);
-    if (result < 0) return result;
+  int result = 0;
+  while (result == 0 && !rest_fits(channel, text)) {
+    // What fits into the capacity as a whole is taken as a whole. When something is unsent the
+    // buffer is there, and stays; so it cannot be missing after the first part was sent. The rest
+    // of something larger does without.
+    bool no_memory = text->done == 0 && fits(channel, size);
+    result = no_memory ? -ENOMEM : send_along(channel, text);
   }
-  if (text->done < size) {
+  if (result == 0 && text->done < size) {
     if (size - text->done > channel->size - channel->end) slide(channel);
-    put_into_buffer(channel, text);
+    append(channel, rest_of_body(text), rest_of_ending(text));
     text->done = size;
   }
   release_if_empty(channel);
-  return 0;
-}
-
-static int write_text(weir_write_channel *channel, weir_bytes body, weir_bytes ending,
-                      size_t *out_done) {
-  outgoing text = {body, ending, 0};
-  int result = enter(channel);
-  if (result == 0) result = leave(channel, put(channel, &text));
-  if (out_done != NULL) *out_done = text.done;
   return result;
 }
 
+static int put_apart(weir_write_channel *channel, const weir_bytes *body, const weir_bytes *ending,
+                     size_t *out_done) {
+  outgoing text = {*body, *ending, 0};
+  int result = put(channel, &text);
+  *out_done = text.done;
+  return result;
+}
+
+// Nearly all writes are just appended to the buffer, so this way is kept short; it is made anew for
+// each caller, because what is constant there shortens it further.
+__attribute__((always_inline)) static inline int write_text(weir_write_channel *channel,
+                                                            weir_bytes body, weir_bytes ending,
+                                                            size_t *out_done) {
+  size_t size = body.size + ending.size;
+  *out_done = 0;
+  int result = enter(channel);
+  if (result < 0) return result;
+  if (channel->buffer == NULL && size > 0 && size <= channel->capacity) {
+    result = take_buffer(channel);
+  }
+  if (channel->buffer != NULL && size <= channel->size - channel->end) {
+    append(channel, body, ending);
+    *out_done = size;
+  } else if (result == 0) {
+    result = put_apart(channel, &body, &ending, out_done);
+  }
+  return leave(channel, result);
+}
+
 int weir_write_fully(weir_write_channel *channel, const void *data, size_t size, size_t *out_done) {
-  return write_text(channel, weir_bytes_of(data, size), weir_bytes_of("", 0), out_done);
+  size_t done;
+  int result = write_text(channel, weir_bytes_of(data, size), weir_bytes_of("", 0), &done);
+  if (out_done != NULL) *out_done = done;
+  return result;
 }
 
 int weir_write_string(weir_write_channel *channel, const char *text) {
-  return write_text(channel, weir_text(text), weir_bytes_of("", 0), NULL);
+  size_t done;
+  return write_text(channel, weir_text(text), weir_bytes_of("", 0), &done);
 }
 
 int weir_write_line(weir_write_channel *channel, weir_bytes line) {
-  return write_text(channel, line, weir_bytes_of("\r\n", 2), NULL);
+  size_t done;
+  return write_text(channel, line, weir_bytes_of("\r\n", 2), &done);
 }
 
 // Formats into memory of its own what needs |size| bytes and found no room in the buffer.

@@ -330,6 +330,14 @@ TEST_F(WriteChannel, NoMemoryInTheTransportDoesNotStay) {
     script.FailWrites(0);
     EXPECT_EQ(0, Flush(script));
     EXPECT_EQ("kept\r\n", script.sent());
+    // Nor when it was met on the way, by a write that needed no room.
+    Configure(script, 4);
+    script.FailWrites(-ENOMEM);
+    EXPECT_EQ(0, Fully(script, "abcd"));
+    EXPECT_EQ(-ENOMEM, Fully(script, "e"));
+    script.FailWrites(0);
+    EXPECT_EQ(0, Fully(script, "e"));
+    EXPECT_EQ("kept\r\nabcde", script.sent());
   });
 }
 
@@ -460,6 +468,37 @@ TEST_F(WriteChannel, AFailureToEndTheStreamStays) {
     EXPECT_EQ(-ENOTCONN, weir_write_channel_close(script.writer()));
     EXPECT_EQ(-ENOTCONN, Line(script, "x"));
     EXPECT_EQ(-ENOTCONN, weir_connection_close(script.connection()));
+  });
+}
+
+TEST_F(WriteChannel, ALongWriteThatNeverWaitsLetsOthersRun) {
+  WithScript([](ScriptedTransport &script) {
+    script.LimitWrites(100);
+    bool done = false;
+    int others = 0;
+    EXPECT_EQ(0, weir_testing::LaunchCoroutine([&] {
+                while (!done) {
+                  EXPECT_EQ(0, weir_yield());
+                  others++;
+                }
+                return 0;
+              }));
+    EXPECT_EQ(0, Fully(script, std::string(100000, 'x')));
+    EXPECT_GE(others, 10);
+    done = true;
+    EXPECT_EQ(0, weir_scope_wait(nullptr));
+  });
+}
+
+TEST_F(WriteChannel, ALargeWriteCutShortLeavesNoEmptyBufferBehind) {
+  WithScript([](ScriptedTransport &script) {
+    EXPECT_EQ(0, Fully(script, "abc"));
+    script.SetRoom(10);
+    size_t done = 0;
+    std::string large(20000, 'x');
+    EXPECT_EQ(-ETIMEDOUT, AtOnce([&] { return Fully(script, large, &done); }));
+    EXPECT_EQ(7u, done);
+    EXPECT_EQ(nullptr, script.connection()->writer.buffer);
   });
 }
 

@@ -62,17 +62,40 @@ void weir_internal_connection_bind(weir_connection *connection, weir_internal_lo
 // it, the connection may be gone when it returns.
 void weir_internal_connection_lingered(weir_connection *connection);
 
-// weir_internal_connection_enter begins an operation of one half of |connection|, and marks it in
-// |busy|. Returns 0; or a negative code, and then nothing has begun.
-WEIR_MUST_USE int weir_internal_connection_enter(weir_connection *connection, bool *busy);
-
-// weir_internal_connection_leave ends an operation. Returns |result|; but when the connection ended
-// meanwhile it returns why, and the connection may have been freed.
+// weir_internal_connection_leave ends an operation of one half of |connection|, which is marked in
+// |busy|. Returns |result|; but when the connection ended meanwhile it returns why, and the
+// connection may have been freed.
 int weir_internal_connection_left(weir_connection *connection, int result);
 WEIR_MUST_USE static inline int weir_internal_connection_leave(weir_connection *connection,
                                                                bool *busy, int result) {
   *busy = false;
   return connection->failure == 0 ? result : weir_internal_connection_left(connection, result);
+}
+
+// weir_internal_connection_enter begins an operation, and marks it in |busy|. Returns 0; or a
+// negative code, and then nothing has begun.
+int weir_internal_connection_refuse(weir_connection *connection, const bool *busy);
+WEIR_MUST_USE static inline int weir_internal_connection_enter(weir_connection *connection,
+                                                               bool *busy) {
+  weir_internal_loop *loop = weir_internal_current_loop();
+  if (connection->loop != loop || *busy) {
+    int result = weir_internal_connection_refuse(connection, busy);
+    if (result < 0) return result;
+  }
+  // Before weir_internal_enter, which may let others run: one of them may close the connection, and
+  // must wait for us.
+  *busy = true;
+  int result = weir_internal_enter(loop);
+  if (result == 0) result = connection->failure;
+  return result == 0 ? 0 : weir_internal_connection_leave(connection, busy, result);
+}
+
+// weir_internal_connection_go_on stands between the steps of an operation that may take many
+// without waiting: now and then it lets others run. Returns 0, or a negative code that ends the
+// operation.
+WEIR_MUST_USE static inline int weir_internal_connection_go_on(const weir_connection *connection) {
+  int result = weir_internal_enter(connection->loop);
+  return result == 0 ? connection->failure : result;
 }
 
 // weir_internal_connection_background makes the loop stay until the work that |connection| has left
@@ -92,6 +115,15 @@ static inline weir_connection *weir_internal_reader_connection(weir_read_channel
 
 static inline weir_connection *weir_internal_writer_connection(weir_write_channel *channel) {
   return WEIR_INTERNAL_CONTAINER(channel, weir_connection, writer);
+}
+
+// weir_internal_reader_enter begins a read, weir_internal_reader_leave ends it.
+WEIR_MUST_USE static inline int weir_internal_reader_enter(weir_read_channel *channel) {
+  return weir_internal_connection_enter(weir_internal_reader_connection(channel), &channel->busy);
+}
+WEIR_MUST_USE static inline int weir_internal_reader_leave(weir_read_channel *channel, int result) {
+  return weir_internal_connection_leave(weir_internal_reader_connection(channel), &channel->busy,
+                                        result);
 }
 
 #ifdef __cplusplus

@@ -44,11 +44,6 @@ void weir_internal_reader_init(weir_read_channel *channel);
 // weir_internal_reader_release gives back the buffer.
 void weir_internal_reader_release(weir_read_channel *channel);
 
-// weir_internal_reader_enter begins an operation, weir_internal_reader_leave ends it: it returns
-// |result|, or why the connection ended meanwhile. Then it may have been freed.
-WEIR_MUST_USE int weir_internal_reader_enter(weir_read_channel *channel);
-WEIR_MUST_USE int weir_internal_reader_leave(weir_read_channel *channel, int result);
-
 // weir_internal_reader_fill waits for bytes and puts them behind those that the buffer holds, which
 // are fewer than the capacity or part of a line. Returns their number, 0 at the end of the stream,
 // or a negative code.

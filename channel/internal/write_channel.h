@@ -39,9 +39,6 @@ static inline size_t weir_internal_writer_pending(const weir_write_channel *chan
   return channel->end - channel->start;
 }
 
-// weir_internal_writer_consume counts |size| bytes of the buffer as sent.
-void weir_internal_writer_consume(weir_write_channel *channel, size_t size);
-
 // weir_internal_writer_fail keeps |failure| of the transport for all later operations and drops
 // what can never be sent. Returns |failure|.
 int weir_internal_writer_fail(weir_write_channel *channel, int failure);
@@ -49,7 +46,7 @@ int weir_internal_writer_fail(weir_write_channel *channel, int failure);
 // Sending without a coroutine (auto_flush.c)
 //
 // weir_internal_writer_send sends what it can without waiting. Returns 0 when nothing is left;
-// -EAGAIN when the transport takes no more for now; or the failure of the transport.
+// -EAGAIN when the transport takes no more for now; -ENOMEM; or the failure of the transport.
 WEIR_MUST_USE int weir_internal_writer_send(weir_write_channel *channel);
 
 // weir_internal_writer_watch lets the loop send the rest, after an -EAGAIN. Returns 0, or the

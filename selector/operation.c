@@ -139,23 +139,29 @@ static void give_up(weir_internal_operation *operation, awaiter *self) {
   weir_shield_end(shield);
 }
 
-int weir_internal_await(weir_internal_operation *operation) {
-  awaiter self = {.direction = direction_of(operation)};
+static int await(weir_internal_operation *operation, awaiter *self) {
   weir_internal_descriptor *descriptor = operation->descriptor;
-  operation->complete = wake_awaiter;
-  operation->owner = &self;
   for (;;) {
-    int result = run(operation, self.direction);
+    int result = run(operation, self->direction);
     if (result != -EAGAIN) return result;
-    descriptor->waiting[self.direction] = operation;
-    self.completed = false;
-    self.ticket = weir_internal_ticket_take();
-    int reason = weir_internal_suspend(self.ticket, WEIR_FOREVER);
-    if (!self.completed) give_up(operation, &self);
-    descriptor->retrying[self.direction] = NULL;
-    if (self.completed && operation->result != -EAGAIN) return operation->result;
+    descriptor->waiting[self->direction] = operation;
+    self->completed = false;
+    self->ticket = weir_internal_ticket_take();
+    int reason = weir_internal_suspend(self->ticket, WEIR_FOREVER);
+    if (!self->completed) give_up(operation, self);
+    descriptor->retrying[self->direction] = NULL;
+    if (self->completed && operation->result != -EAGAIN) return operation->result;
     if (reason < 0) return reason;
   }
+}
+
+int weir_internal_await(weir_internal_operation *operation) {
+  awaiter self = {.direction = direction_of(operation)};
+  operation->complete = wake_awaiter;
+  operation->owner = &self;
+  int result = await(operation, &self);
+  operation->owner = NULL;
+  return result;
 }
 
 int weir_internal_selector_await_descriptor(weir_selector *selector, int64_t nanoseconds) {

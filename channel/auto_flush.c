@@ -60,7 +60,7 @@ static inline void send_in_background(weir_write_channel *channel) {
 
 void weir_internal_writer_hook(weir_internal_pre_suspend *hook) {
   weir_write_channel *channel = WEIR_INTERNAL_CONTAINER(hook, weir_write_channel, hook);
-  if (channel->failure == 0) send_in_background(channel);
+  if (channel->failure == 0 && !channel->busy) send_in_background(channel);
 }
 
 void weir_internal_writer_ready(weir_internal_watcher *watcher) {

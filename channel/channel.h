@@ -181,14 +181,17 @@ void weir_connection_set_close_timeout(weir_connection *connection, int64_t nano
 // weir_connection_close ends the connection in peace and frees it. Operations on it that are
 // suspended in other coroutines return WEIR_E_CLOSED first. Then it suspends until what was written
 // has been sent, the end of the stream too, and the peer has ended its own stream, whose bytes are
-// dropped; so the peer gets all output, even if its input was not read to the end. It takes no
-// longer than the close timeout. In a coroutine that was cancelled or whose deadline passes, the
-// loop does all this alone and the function returns at once. NULL is legal and does nothing.
+// dropped; so the peer gets all output, even if its input was not read to the end. A peer that
+// keeps its end open makes this take the whole close timeout: where that is usual, shorten it with
+// weir_connection_set_close_timeout. In a coroutine that was cancelled or whose deadline passes,
+// the loop does all this alone and the function returns at once. NULL is legal and does nothing.
 //
-// In every case, except -EXDEV and -EINVAL (outside a coroutine), the connection must not be used
-// any more. Returns 0 when all output was sent; -ECANCELED or -ETIMEDOUT when the loop still does
-// that; -ETIMEDOUT also when the close timeout passed with output unsent; -ECONNABORTED after an
-// abort; or the failure that kept the output from being sent.
+// In every case, except -EXDEV, -EINVAL (outside a coroutine) and -EALREADY (another coroutine is
+// closing it), the connection must not be used any more. Returns 0 when all output was sent;
+// -ECANCELED or -ETIMEDOUT when the loop still does that; -ETIMEDOUT also when the close timeout
+// passed with output unsent; -ECONNABORTED after an abort, or when the close cut another
+// coroutine's write in the middle; or the failure that kept the output from being sent. When output
+// is lost the peer gets a reset, so that what it got does not look complete.
 int weir_connection_close(weir_connection *connection);
 
 // weir_connection_abort breaks the connection at once: unsent output is dropped, the peer gets a

@@ -54,6 +54,7 @@ static int linger(weir_connection *connection) {
 
 static int send_rest(weir_connection *connection) {
   weir_write_channel *writer = &connection->writer;
+  if (writer->cut) return break_off(connection, -ECONNABORTED);
   int result = weir_internal_writer_send(writer);
   if (result == -EAGAIN) {
     if (connection->expired) return break_off(connection, -ETIMEDOUT);

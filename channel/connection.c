@@ -38,7 +38,9 @@ weir_write_channel *weir_open_write_channel(weir_connection *connection, bool au
   writer->auto_flush = auto_flush;
   if (!auto_flush) {
     weir_internal_pre_suspend_remove(&writer->hook);
-  } else if (connection->failure == 0 && weir_internal_current_coroutine() != NULL) {
+  } else if (connection->failure == 0 && !writer->busy &&
+             weir_internal_current_coroutine() != NULL) {
+    // While another coroutine writes the output is in its hands; it arms when it leaves.
     weir_internal_writer_arm(writer);
   }
   return writer;

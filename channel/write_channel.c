@@ -57,6 +57,7 @@ int weir_write_channel_configure(weir_write_channel *channel,
   size_t capacity = options == NULL ? 0 : options->capacity;
   if (capacity > WEIR_INTERNAL_LARGEST_CAPACITY) return -EINVAL;
   if (channel->busy || weir_internal_writer_pending(channel) > 0) return -EBUSY;
+  weir_internal_writer_release(channel);  // it has the old capacity
   channel->capacity = capacity > 0 ? (uint32_t)capacity : WEIR_INTERNAL_DEFAULT_CAPACITY;
   return 0;
 }
@@ -80,7 +81,7 @@ static inline int leave(weir_write_channel *channel, int result) {
 
 // Tells whether |failure| is the transport's, which stays, and not one of this operation alone.
 static bool is_lasting(const weir_connection *connection, int failure) {
-  if (failure == -ECANCELED || failure == -ENOMEM) return false;
+  if (failure == -ECANCELED || failure == -ENOMEM || failure == -ENOBUFS) return false;
   // A deadline has this code too, and then it is what the next entry says as well.
   return failure != -ETIMEDOUT || weir_internal_enter(connection->loop) == 0;
 }
@@ -184,6 +185,12 @@ static bool rest_fits(weir_write_channel *channel, const outgoing *text) {
   return fits(channel, rest) && (rest == 0 || take_buffer(channel) == 0);
 }
 
+// A text was written in part. Its coroutine may go on with it later, unless a close has put an end
+// to that.
+static void note_cut(weir_write_channel *channel) {
+  channel->cut = weir_internal_writer_connection(channel)->failure == WEIR_E_CLOSED;
+}
+
 static int put(weir_write_channel *channel, outgoing *text) {
   size_t size = text->body.size + text->ending.size;
   int result = 0;
@@ -200,6 +207,7 @@ static int put(weir_write_channel *channel, outgoing *text) {
     text->done = size;
   }
   release_if_empty(channel);
+  if (result < 0 && text->done > 0 && text->done < size) note_cut(channel);
   return result;
 }
 

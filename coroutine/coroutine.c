@@ -189,19 +189,20 @@ int weir_internal_suspend(weir_internal_ticket ticket, int64_t until) {
 
 // Cancelling
 
-static void cancel_one(weir_internal_coroutine *coroutine) {
+static void cancel_one(weir_internal_coroutine *coroutine, bool force) {
   coroutine->cancelled = true;
   weir_internal_ticket ticket = present_ticket(coroutine);
+  if (!is_parked(ticket) || (coroutine->shields > 0 && !force)) return;
   // A wake that is lost has met one that came before, and the next suspension tells.
-  if (is_parked(ticket) && coroutine->shields == 0) (void)weir_internal_wake(ticket, -ECANCELED);
+  (void)weir_internal_wake(ticket, -ECANCELED);
 }
 
 // Returns the first child in the scopes of |owner| from |link| on, and marks these as cancelled.
 static weir_internal_coroutine *first_child(weir_internal_coroutine *owner,
-                                            weir_internal_link *link) {
+                                            weir_internal_link *link, bool force) {
   for (; link != &owner->scopes; link = link->next) {
     weir_scope *scope = WEIR_INTERNAL_CONTAINER(link, weir_scope, link);
-    if (scope->shielded) continue;
+    if (scope->shielded && !force) continue;
     scope->cancelled = true;
     if (!weir_internal_list_is_empty(&scope->children)) {
       return WEIR_INTERNAL_CONTAINER(scope->children.next, weir_internal_coroutine, sibling);
@@ -213,27 +214,34 @@ static weir_internal_coroutine *first_child(weir_internal_coroutine *owner,
 // Returns who follows |coroutine| in a walk of the tree below |top|. No recursion: the tree may be
 // deeper than a stack.
 static weir_internal_coroutine *next_in_tree(weir_internal_coroutine *coroutine,
-                                             weir_internal_coroutine *top) {
-  weir_internal_coroutine *child = first_child(coroutine, coroutine->scopes.next);
+                                             weir_internal_coroutine *top, bool force) {
+  weir_internal_coroutine *child = first_child(coroutine, coroutine->scopes.next, force);
   if (child != NULL) return child;
   while (coroutine != top) {
     weir_scope *scope = coroutine->parent;
     if (coroutine->sibling.next != &scope->children) {
       return WEIR_INTERNAL_CONTAINER(coroutine->sibling.next, weir_internal_coroutine, sibling);
     }
-    child = first_child(scope->owner, scope->link.next);
+    child = first_child(scope->owner, scope->link.next, force);
     if (child != NULL) return child;
     coroutine = scope->owner;
   }
   return NULL;
 }
 
-void weir_internal_coroutine_cancel(weir_internal_coroutine *coroutine) {
-  weir_internal_coroutine *top = coroutine;
-  while (coroutine != NULL) {
-    cancel_one(coroutine);
-    coroutine = next_in_tree(coroutine, top);
+static void cancel_tree(weir_internal_coroutine *top, bool force) {
+  for (weir_internal_coroutine *coroutine = top; coroutine != NULL;
+       coroutine = next_in_tree(coroutine, top, force)) {
+    cancel_one(coroutine, force);
   }
+}
+
+void weir_internal_coroutine_cancel(weir_internal_coroutine *coroutine) {
+  cancel_tree(coroutine, false);
+}
+
+void weir_internal_coroutine_force(weir_internal_coroutine *coroutine) {
+  cancel_tree(coroutine, true);
 }
 
 bool weir_is_cancelled(void) {

@@ -64,8 +64,8 @@ typedef struct weir_scope weir_scope;
 
 // Options of a scope. All zero is the default.
 typedef struct weir_scope_options {
-  // The first coroutine of the scope that fails cancels the others. Off by default: a failure is
-  // its own coroutine's affair. -ECANCELED is not a failure.
+  // The first coroutine of the scope that fails cancels the others, also those launched later. Off
+  // by default: a failure is its own coroutine's affair. -ECANCELED is not a failure.
   bool fail_together;
 } weir_scope_options;
 
@@ -76,8 +76,9 @@ WEIR_MUST_USE int weir_scope_open(weir_scope **out, const weir_scope_options *op
 
 // weir_scope_wait suspends until every coroutine of |scope| has ended. NULL is the current
 // coroutine's own scope. Returns 0 when all of them succeeded or were cancelled; the code of the
-// first that failed; -ECANCELED or -ETIMEDOUT when the waiting itself ended so, and then the
-// coroutines go on; -EINVAL when |scope| is not the current coroutine's.
+// first that failed since the scope was opened, again at each call; -ECANCELED or -ETIMEDOUT when
+// the waiting itself ended so, and then the coroutines go on; -EINVAL when |scope| is not the
+// current coroutine's.
 WEIR_MUST_USE int weir_scope_wait(weir_scope *scope);
 
 // weir_scope_cancel cancels every coroutine of |scope| and all below them, and those launched in it
@@ -103,10 +104,12 @@ typedef struct weir_launch_options {
 } weir_launch_options;
 
 // weir_launch starts a coroutine in |scope| (NULL: the current coroutine's own scope), that runs
-// |function| with |argument|. It first runs when the current coroutine suspends. When it returns 0
-// the function will be called exactly once, perhaps in a coroutine already cancelled, so it may own
-// its argument; otherwise it will never be called. If |out_or_null| is not NULL, *out_or_null gets
-// a handle that the caller frees with weir_job_close. |options| may be NULL. Does not suspend.
+// |function| with |argument|. It first runs when the current coroutine suspends. Its deadline is
+// the one that was in force when |scope| was opened; for the own scope, when the current coroutine
+// began, so that a bracket begun since does not hold for it. When weir_launch returns 0 the
+// function will be called exactly once, perhaps in a coroutine already cancelled, so it may own its
+// argument; otherwise it will never be called. If |out_or_null| is not NULL, *out_or_null gets a
+// handle that the caller frees with weir_job_close. |options| may be NULL. Does not suspend.
 // Returns 0; -ENOMEM when there is no memory for a stack with its guard page; -EINVAL outside a
 // coroutine or without a function; -EXDEV for a scope of another thread.
 WEIR_MUST_USE int weir_launch(weir_scope *scope, weir_job **out_or_null,
@@ -115,15 +118,18 @@ WEIR_MUST_USE int weir_launch(weir_scope *scope, weir_job **out_or_null,
 
 // weir_job_wait suspends until |job| has ended, and stores what its function returned in
 // *out_result (which may be NULL). Any number of coroutines may wait. Returns 0; -ECANCELED or
-// -ETIMEDOUT when the waiting ended so; -EDEADLK when a coroutine waits for itself; -EXDEV from
-// another thread.
+// -ETIMEDOUT when the waiting ended so; WEIR_E_CLOSED when another coroutine closes the handle
+// meanwhile; -EDEADLK when a coroutine waits for itself; -EXDEV on another thread; -EINVAL outside
+// a coroutine.
 WEIR_MUST_USE int weir_job_wait(weir_job *job, int *out_result);
 
 // weir_job_cancel cancels the job's coroutine and all coroutines below it: what each one waits for
-// returns -ECANCELED. Legal for a job that has ended. Frees nothing, does not suspend.
+// returns -ECANCELED. Legal for a job that has ended. To be called on the thread of the job. Frees
+// nothing, does not suspend.
 void weir_job_cancel(weir_job *job);
 
-// weir_job_close frees the handle. The coroutine, when it still runs, goes on. NULL is legal.
+// weir_job_close frees the handle, on the thread of the job. The coroutine, when it still runs,
+// goes on; those who wait for it get WEIR_E_CLOSED. NULL is legal.
 void weir_job_close(weir_job *job);
 
 // weir_is_cancelled tells whether the current coroutine was cancelled, also behind a shield.
@@ -166,7 +172,7 @@ weir_shield weir_shield_begin(void);
 void weir_shield_end(weir_shield shield);
 
 // weir_now returns the time of the clock that deadlines use: nanoseconds since some fixed point,
-// never going back. It is virtual when the selector's clock is.
+// never going back. It is virtual when the selector's clock is. 0 outside a run.
 int64_t weir_now(void);
 
 // weir_delay suspends for |nanoseconds|; zero or less is weir_yield, WEIR_FOREVER waits until

@@ -3,16 +3,31 @@
 #include "base/internal/memory.h"
 #include "coroutine/internal/coroutine.h"
 
-int weir_job_wait(weir_job *job, int *out_result) {
+// The job lives as long as its coroutine runs, its handle is open, or somebody is inside a wait.
+static void free_if_last(weir_job *job) {
+  if (job->coroutine != NULL || !job->handle_closed || job->inside > 0) return;
+  weir_internal_release(job, sizeof *job);
+}
+
+static int wait_for_end(weir_job *job) {
   int result = weir_internal_enter(job->loop);
   if (result < 0) return result;
+  if (job->handle_closed) return WEIR_E_CLOSED;
+  if (job->coroutine == NULL) return 0;
   if (job->coroutine == weir_internal_running()) return -EDEADLK;
-  if (job->coroutine != NULL) {
-    result = weir_internal_wait_queue_wait(&job->waiters, WEIR_FOREVER);
-    if (result < 0) return result;
-  }
-  if (out_result != NULL) *out_result = job->result;
-  return 0;
+  return weir_internal_wait_queue_wait(&job->waiters, WEIR_FOREVER);
+}
+
+int weir_job_wait(weir_job *job, int *out_result) {
+  if (weir_internal_running() == NULL) return -EINVAL;
+  if (job->loop != weir_internal_current_loop()) return -EXDEV;
+  // Before the first suspension: whoever runs meanwhile may close the handle.
+  job->inside++;
+  int result = wait_for_end(job);
+  if (result == 0 && out_result != NULL) *out_result = job->result;
+  job->inside--;
+  free_if_last(job);
+  return result;
 }
 
 void weir_job_cancel(weir_job *job) {
@@ -22,16 +37,13 @@ void weir_job_cancel(weir_job *job) {
 void weir_internal_job_ended(weir_job *job, int result) {
   job->coroutine = NULL;
   job->result = result;
-  if (job->handle_closed) {
-    weir_internal_release(job, sizeof *job);
-    return;
-  }
   weir_internal_wait_queue_wake_all(&job->waiters, 0);
+  free_if_last(job);
 }
 
 void weir_job_close(weir_job *job) {
   if (job == NULL) return;
-  weir_internal_wait_queue_wake_all(&job->waiters, WEIR_E_CLOSED);
   job->handle_closed = true;
-  if (job->coroutine == NULL) weir_internal_release(job, sizeof *job);
+  weir_internal_wait_queue_wake_all(&job->waiters, WEIR_E_CLOSED);
+  free_if_last(job);
 }

@@ -86,12 +86,20 @@ static void fire_due(weir_internal_loop *loop) {
 // Messages
 
 void weir_internal_loop_post(weir_internal_loop *loop, weir_internal_message *message) {
+  // The loop may read the message, end and be freed before the wake below, but for this.
+  atomic_fetch_add_explicit(&loop->posters, 1, memory_order_relaxed);
   weir_internal_message *head = atomic_load_explicit(&loop->inbox, memory_order_relaxed);
   do {
     message->next = head;
   } while (!atomic_compare_exchange_weak_explicit(&loop->inbox, &head, message,
                                                   memory_order_release, memory_order_relaxed));
   if (head == NULL) loop->operations->wake(loop->operations_context);
+  atomic_fetch_sub_explicit(&loop->posters, 1, memory_order_release);
+}
+
+// A thread is inside a post for less than a microsecond, unless it was preempted there.
+static void await_posters(const weir_internal_loop *loop) {
+  while (atomic_load_explicit(&loop->posters, memory_order_acquire) > 0) continue;
 }
 
 static void read_inbox(weir_internal_loop *loop) {
@@ -129,10 +137,10 @@ static void wait_round(weir_internal_loop *loop, int64_t limit) {
       loop->ready_first != NULL || atomic_load_explicit(&loop->inbox, memory_order_relaxed) != NULL;
   int result = loop->operations->wait(loop->operations_context, busy ? 0 : until);
   loop->now = loop->operations->now(loop->operations_context);
-  if (result < 0 && loop->wait_failure == 0) {
-    loop->wait_failure = result;
-    weir_internal_loop_cancel_root(loop);
-  }
+  if (result == 0) return;
+  if (loop->wait_failure == 0) loop->wait_failure = result;
+  // Nothing will ever become ready again, so not even a shield may wait for it.
+  if (loop->root != NULL) weir_internal_coroutine_force(loop->root);
 }
 
 static void run_coroutines(weir_internal_loop *loop) {
@@ -146,7 +154,8 @@ static void run_coroutines(weir_internal_loop *loop) {
 static void drain(weir_internal_loop *loop) {
   bool unlimited = loop->drain_timeout > WEIR_FOREVER - loop->now;
   int64_t limit = unlimited ? WEIR_FOREVER : loop->now + loop->drain_timeout;
-  while (!weir_internal_list_is_empty(&loop->waiters) && loop->now < limit) {
+  while (!weir_internal_list_is_empty(&loop->waiters) && loop->now < limit &&
+         loop->wait_failure == 0) {
     wait_round(loop, limit);
     run_round(loop);
   }
@@ -170,6 +179,7 @@ int weir_internal_loop_run(weir_internal_loop *loop, weir_function function, voi
   weir_internal_loop_make_ready(loop, root);
   run_coroutines(loop);
   drain(loop);
+  await_posters(loop);
   weir_internal_thread_loop = NULL;
   loop->running = false;
   return loop->wait_failure < 0 ? loop->wait_failure : loop->root_result;

@@ -257,6 +257,40 @@ TEST_F(Scope, JobGivesTheResultToAllWhoWait) {
   });
 }
 
+TEST_F(Scope, TheFirstWhoWaitedMayCloseTheJobForAll) {
+  Body child = [] { return weir_delay(WEIR_SECOND) < 0 ? -1 : 9; };
+  weir_job *job = nullptr;
+  std::vector<int> seen;
+  Body waiter = [&] {
+    int result = 0;
+    int waited = weir_job_wait(job, &result);
+    seen.push_back(waited == 0 ? result : waited);
+    if (seen.size() == 1) weir_job_close(job);
+    return 0;
+  };
+  loop_.Run([&] {
+    EXPECT_EQ(0, Launch(nullptr, &child, &job));
+    for (int i = 0; i < 3; i++) EXPECT_EQ(0, Launch(nullptr, &waiter));
+    return weir_scope_wait(nullptr);
+  });
+  EXPECT_EQ((std::vector<int>{9, 9, 9}), seen);
+}
+
+TEST_F(Scope, AJobClosedWhileSomebodyWaitsTellsHim) {
+  Body child = [] { return weir_delay(WEIR_SECOND); };
+  weir_job *job = nullptr;
+  int seen = 0;
+  Body waiter = [&] { return seen = weir_job_wait(job, nullptr); };
+  loop_.Run([&] {
+    EXPECT_EQ(0, Launch(nullptr, &child, &job));
+    EXPECT_EQ(0, Launch(nullptr, &waiter));
+    EXPECT_EQ(0, weir_yield());
+    weir_job_close(job);
+    return weir_scope_wait(nullptr);
+  });
+  EXPECT_EQ(WEIR_E_CLOSED, seen);
+}
+
 TEST_F(Scope, JobClosedEarlyLetsTheCoroutineGoOn) {
   bool ended = false;
   Body child = [&] {

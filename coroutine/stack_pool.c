@@ -61,9 +61,6 @@ static bool add_slab(weir_internal_stack_pool *pool) {
     weir_internal_release(slab, slab_size(count));
     return false;
   }
-#if WEIR_INTERNAL_ASAN
-  __lsan_register_root_region(slab->pages, slab->size);
-#endif
   for (size_t i = count; i-- > 0;) {
     weir_internal_stack *stack = &slab->stacks[i];
     stack->bottom = slab->pages + i * stride + pool->page_size;
@@ -76,15 +73,35 @@ static bool add_slab(weir_internal_stack_pool *pool) {
   return true;
 }
 
+// Tells the tools that look at memory that here is a stack. The guard page is no part of it: leak
+// checkers read all that they are told of.
+static void announce(weir_internal_stack *stack) {
+#if WEIR_INTERNAL_VALGRIND
+  stack->valgrind_id = VALGRIND_STACK_REGISTER(stack->bottom, stack->top);
+#endif
+#if WEIR_INTERNAL_ASAN
+  __lsan_register_root_region(stack->bottom, (size_t)(stack->top - stack->bottom));
+#endif
+  (void)stack;
+}
+
+static void take_announcement_back(const weir_internal_stack *stack) {
+#if WEIR_INTERNAL_VALGRIND
+  VALGRIND_STACK_DEREGISTER(stack->valgrind_id);
+#endif
+#if WEIR_INTERNAL_ASAN
+  __lsan_unregister_root_region(stack->bottom, (size_t)(stack->top - stack->bottom));
+#endif
+  (void)stack;
+}
+
 // Puts the guard page of a stack in place, once.
 static bool guard(const weir_internal_stack_pool *pool, weir_internal_stack *stack) {
   if (stack->guarded) return true;
   char *page = stack->bottom - pool->page_size;
   if (weir_internal_guard_pages(page, pool->page_size) < 0) return false;
   stack->guarded = true;
-#if WEIR_INTERNAL_VALGRIND
-  stack->valgrind_id = VALGRIND_STACK_REGISTER(stack->bottom, stack->top);
-#endif
+  announce(stack);
   return true;
 }
 
@@ -112,14 +129,9 @@ void weir_internal_stack_return(weir_internal_stack_pool *pool, weir_internal_st
 }
 
 static void destroy_slab(weir_internal_stack_slab *slab) {
-#if WEIR_INTERNAL_VALGRIND
   for (size_t i = 0; i < slab->count; i++) {
-    if (slab->stacks[i].guarded) VALGRIND_STACK_DEREGISTER(slab->stacks[i].valgrind_id);
+    if (slab->stacks[i].guarded) take_announcement_back(&slab->stacks[i]);
   }
-#endif
-#if WEIR_INTERNAL_ASAN
-  __lsan_unregister_root_region(slab->pages, slab->size);
-#endif
   weir_internal_unmap_pages(slab->pages, slab->size);
   weir_internal_release(slab, slab_size(slab->count));
 }

@@ -11,6 +11,8 @@
 #include <set>
 #include <vector>
 
+#include "coroutine/internal/sanitizers.h"
+
 namespace {
 
 constexpr size_t kSize = 64 * 1024;
@@ -86,6 +88,17 @@ TEST_F(StackPool, GivesTheMemoryOfManyFreeStacksBack) {
   }
   EXPECT_LE(resident, 1024u);
 }
+
+#if WEIR_INTERNAL_ASAN
+TEST_F(StackPool, LeakCheckersFindWhatIsOnAStackAndNoGuardPage) {
+  weir_internal_stack *stack = weir_internal_stack_take(&pool_);
+  auto *slot = reinterpret_cast<void **>(stack->top - 256);
+  *slot = std::malloc(100);
+  EXPECT_EQ(0, __lsan_do_recoverable_leak_check());
+  std::free(*slot);
+  weir_internal_stack_return(&pool_, stack);
+}
+#endif
 
 TEST(StackPoolFailure, NoGuardPageNoStack) {
   weir_allocator allocator = {};

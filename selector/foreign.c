@@ -81,29 +81,38 @@ static int make_room(weir_internal_selector_loop *loop, size_t size) {
   return 0;
 }
 
-static int find_or_make(weir_internal_selector_loop *loop, int fd, weir_internal_foreign **out) {
-  int result = make_room(loop, (size_t)fd + 1);
-  if (result < 0) return result;
-  *out = loop->foreign[fd];
-  if (*out != NULL) return 0;
+// Returns what is known of |fd|, or NULL.
+static weir_internal_foreign *find(const weir_internal_selector_loop *loop, int fd) {
+  return (size_t)fd < loop->foreign_size ? loop->foreign[fd] : NULL;
+}
+
+static int make(weir_internal_selector_loop *loop, int fd, weir_internal_foreign **out) {
   weir_internal_foreign *foreign = (weir_internal_foreign *)weir_internal_allocate(sizeof *foreign);
   if (foreign == NULL) return -ENOMEM;
   foreign->registration.ready = foreign_ready;
   foreign->loop = loop;
   foreign->fd = fd;
-  result = weir_internal_slot_take(&loop->slots, &foreign->registration);
+  int result = weir_internal_slot_take(&loop->slots, &foreign->registration);
   if (result < 0) {
     weir_internal_release(foreign, sizeof *foreign);
     return result;
   }
-  loop->foreign[fd] = foreign;
   *out = foreign;
   return 0;
 }
 
+// Enters a new |foreign| into the table. Only now is it known that there is such a descriptor, so
+// that a number out of the air does not make the table grow.
+static int enter(weir_internal_foreign *foreign) {
+  weir_internal_selector_loop *loop = foreign->loop;
+  int result = make_room(loop, (size_t)foreign->fd + 1);
+  if (result == 0) loop->foreign[foreign->fd] = foreign;
+  return result;
+}
+
 static void destroy(weir_internal_foreign *foreign) {
   weir_internal_selector_loop *loop = foreign->loop;
-  loop->foreign[foreign->fd] = NULL;
+  if (find(loop, foreign->fd) == foreign) loop->foreign[foreign->fd] = NULL;
   if (foreign->armed_before) {
     loop->backend->unbind(loop, foreign->fd, foreign->registration.slot);
   } else {
@@ -112,41 +121,49 @@ static void destroy(weir_internal_foreign *foreign) {
   weir_internal_release(foreign, sizeof *foreign);
 }
 
+// Puts |self| where it waits for |interest|, and arms. Returns 0 or a negative code.
+static int begin(weir_internal_foreign *foreign, selecting *self, int interest) {
+  for (int i = 0; i < 2; i++) {
+    if ((interest & interests[i]) != 0 && foreign->waiting[i] != NULL) return -EBUSY;
+  }
+  for (int i = 0; i < 2; i++) {
+    if ((interest & interests[i]) != 0) foreign->waiting[i] = self;
+  }
+  int result = arm(foreign);
+  if (result == 0 && find(foreign->loop, foreign->fd) == NULL) result = enter(foreign);
+  if (result < 0) leave(foreign, self);
+  return result;
+}
+
 int weir_selector_select(int fd, int interest) {
   int result = weir_internal_enter(NULL);
   if (result < 0) return result;
   if (fd < 0) return -EBADF;
   if (interest == 0 || (interest & ~(WEIR_READABLE | WEIR_WRITABLE)) != 0) return -EINVAL;
   weir_internal_selector_loop *loop = weir_internal_current_selector_loop();
-  weir_internal_foreign *foreign = NULL;
-  result = find_or_make(loop, fd, &foreign);
+  weir_internal_foreign *foreign = find(loop, fd);
+  if (foreign == NULL) result = make(loop, fd, &foreign);
   if (result < 0) return result;
   selecting self = {.ready = 0};
-  for (int i = 0; i < 2; i++) {
-    if ((interest & interests[i]) != 0 && foreign->waiting[i] != NULL) return -EBUSY;
-  }
-  for (int i = 0; i < 2; i++) {
-    if ((interest & interests[i]) != 0) foreign->waiting[i] = &self;
-  }
-  result = arm(foreign);
+  result = begin(foreign, &self, interest);
   if (result < 0) {
-    leave(foreign, &self);
+    bool unused = foreign->waiting[0] == NULL && foreign->waiting[1] == NULL;
+    if (unused) destroy(foreign);
     // A regular file cannot be watched because it is always ready (epoll_ctl(2)).
     return result == -EPERM ? interest : result;
   }
   self.ticket = weir_internal_ticket_take();
   result = weir_internal_suspend(self.ticket, WEIR_FOREVER);
   // After weir_selector_forget, which has let go of us, |foreign| is gone.
-  if (result == WEIR_E_CLOSED) return result;
-  if (loop->foreign[fd] == foreign) leave(foreign, &self);
+  if (result != WEIR_E_CLOSED && find(loop, fd) == foreign) leave(foreign, &self);
   return result < 0 ? result : self.ready;
 }
 
 int weir_selector_forget(int fd) {
   weir_internal_selector_loop *loop = weir_internal_current_selector_loop();
   if (loop == NULL) return -EINVAL;
-  if (fd < 0 || (size_t)fd >= loop->foreign_size || loop->foreign[fd] == NULL) return 0;
-  weir_internal_foreign *foreign = loop->foreign[fd];
+  weir_internal_foreign *foreign = fd < 0 ? NULL : find(loop, fd);
+  if (foreign == NULL) return 0;
   for (int i = 0; i < 2; i++) {
     selecting *self = foreign->waiting[i];
     if (self == NULL) continue;

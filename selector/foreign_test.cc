@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <climits>
 #include <cstdio>
 #include <functional>
 #include <string>
@@ -182,6 +183,7 @@ TEST_F(Select, RefusesWhatMakesNoSense) {
   Run([&] {
     EXPECT_EQ(-EBADF, weir_selector_select(-1, WEIR_READABLE));
     EXPECT_EQ(-EBADF, weir_selector_select(15000, WEIR_READABLE));
+    EXPECT_EQ(-EBADF, weir_selector_select(INT_MAX, WEIR_READABLE));  // and no table for it
     EXPECT_EQ(-EINVAL, weir_selector_select(fds_[0], 0));
     EXPECT_EQ(-EINVAL, weir_selector_select(fds_[0], 4));
     EXPECT_EQ(0, weir_selector_forget(-1));

@@ -17,17 +17,22 @@ static void unmask(weir_internal_interrupt *interrupt) {
   interrupt->masked = false;
 }
 
-static void interrupt_ready(weir_internal_registration *registration, uint32_t events) {
-  (void)events;
-  weir_internal_interrupt *interrupt =
-      WEIR_INTERNAL_CONTAINER(registration, weir_internal_interrupt, registration);
+// Takes one pending signal. Returns whether there was one.
+static bool take_signal(const weir_internal_interrupt *interrupt) {
   const weir_internal_system_calls *calls = interrupt->loop->selector->calls;
   struct signalfd_siginfo signal;
   int result;
   do {
     result = calls->read(calls->context, interrupt->fd, &signal, sizeof signal);
   } while (result == -EINTR);
-  if (result < 0 || interrupt->happened) return;
+  return result > 0;
+}
+
+static void interrupt_ready(weir_internal_registration *registration, uint32_t events) {
+  (void)events;
+  weir_internal_interrupt *interrupt =
+      WEIR_INTERNAL_CONTAINER(registration, weir_internal_interrupt, registration);
+  if (!take_signal(interrupt) || interrupt->happened) return;
   interrupt->happened = true;
   unmask(interrupt);
   weir_internal_loop_cancel_root(interrupt->loop->loop);
@@ -65,6 +70,8 @@ void weir_internal_interrupt_end(weir_internal_interrupt *interrupt) {
     weir_internal_slot_return(&interrupt->loop->slots, interrupt->registration.slot);
     interrupt->registered = false;
   }
+  // The first signal was asked for: if it came too late to cancel anything it must not kill now.
+  if (interrupt->masked && !interrupt->happened) interrupt->happened = take_signal(interrupt);
   // Nothing can be lost with a signal descriptor.
   if (interrupt->fd >= 0) (void)calls->close(calls->context, interrupt->fd);
   interrupt->fd = -1;

@@ -73,7 +73,10 @@ static inline int run(weir_internal_operation *operation, weir_internal_directio
   }
   if (descriptor->waiting[direction] != NULL) return -EBUSY;
   if (!descriptor->ready[direction]) return -EAGAIN;
-  return descriptor->loop->backend->attempt(operation);
+  int result = descriptor->loop->backend->attempt(operation);
+  // Whoever ends the wait after -EAGAIN, it is not the system call.
+  operation->by_kernel = result != -EAGAIN;
+  return result;
 }
 
 int weir_internal_try(weir_internal_operation *operation) {

@@ -30,8 +30,10 @@ struct weir_internal_system_calls;
 // Options of a selector. All zero is the default.
 typedef struct weir_selector_options {
   // While weir_selector_run (or weir_run) runs, the first SIGINT or SIGTERM cancels its function's
-  // coroutine, and with it everything; a second one does what it always does. The signals must not
-  // be handled elsewhere in the process. Off by default.
+  // coroutine, and with it everything; a second one does what it always does. The signals are
+  // blocked in the thread that runs; all other threads of the process must block them too
+  // (pthread_sigmask(3); threads inherit it), or the kernel may deliver the first one to them. Off
+  // by default.
   bool cancel_on_interrupt;
   // Bytes of each coroutine's stack, without its guard page, rounded up to whole pages; at least 16
   // KiB. Default 64 KiB; four times as much in builds with a sanitizer.
@@ -48,7 +50,8 @@ typedef struct weir_selector_options {
 // all coroutines have ended, and closes the selector. |options| may be NULL. Blocks the thread.
 // Returns the result of |function|, but 0 when it ended with -ECANCELED because of an interrupt
 // that the option |cancel_on_interrupt| asked for; or a failure to set up: -ENOMEM, -EMFILE,
-// -ENFILE, -EINVAL (bad options), -EBUSY (inside a coroutine).
+// -ENFILE, -EINVAL (bad options), -EBUSY (inside a coroutine); or why the kernel refused to wait
+// (epoll_wait(2)), and then all coroutines were cancelled, shields or not.
 WEIR_MUST_USE int weir_run(const weir_selector_options *options, weir_function function,
                            void *argument);
 

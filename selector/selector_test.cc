@@ -128,6 +128,21 @@ TEST(Run, AFailedWaitCancelsEverythingAndIsReported) {
   EXPECT_EQ(-EBADF, weir_run(&options, WaitForever, nullptr));
 }
 
+// A wait that fails for good must not hang those who wait behind a shield.
+TEST(Run, AWaitThatAlwaysFailsEndsEvenShieldedWaits) {
+  weir_internal_system_calls calls = weir_internal_kernel;
+  calls.epoll_wait = [](void *, int, struct epoll_event *, int, int64_t) { return -EBADF; };
+  weir_selector_options options = {};
+  options.system_calls = &calls;
+  auto body = [](void *) {
+    weir_shield shield = weir_shield_begin();
+    EXPECT_EQ(-ECANCELED, weir_delay(WEIR_FOREVER));
+    weir_shield_end(shield);
+    return 0;
+  };
+  EXPECT_EQ(-EBADF, weir_run(&options, body, nullptr));
+}
+
 // Interrupts: each in a process of its own.
 
 int SendToSelf(void *argument) {
@@ -168,6 +183,23 @@ TEST(Interrupt, OtherResultsAreKept) {
   int status = 0;
   ASSERT_EQ(child, waitpid(child, &status, 0));
   EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
+}
+
+TEST(Interrupt, OneThatComesAsTheRunEndsIsNotLeftBehind) {
+  pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    weir_selector_options options = {};
+    options.cancel_on_interrupt = true;
+    auto body = [](void *) {
+      kill(getpid(), SIGINT);
+      return 7;
+    };
+    _exit(weir_run(&options, body, nullptr));
+  }
+  int status = 0;
+  ASSERT_EQ(child, waitpid(child, &status, 0));
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 7) << status;
 }
 
 TEST(Interrupt, ASecondOneKills) {

@@ -25,6 +25,7 @@ struct weir_write_channel {
   bool auto_flush;                 // as weir_open_write_channel says
   bool closed;                     // the end of the stream was sent
   bool watching;                   // |watcher| waits for the transport
+  bool cut;                        // a close has ended a write in the middle of its text
   weir_internal_pre_suspend hook;  // linked: it flushes when its coroutine suspends
   weir_internal_watcher watcher;
 };

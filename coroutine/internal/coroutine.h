@@ -32,6 +32,7 @@ struct weir_job {
   weir_internal_loop *loop;
   weir_internal_coroutine *coroutine;  // NULL when it has ended
   weir_internal_wait_queue waiters;
+  uint32_t inside;  // coroutines inside weir_job_wait
   int result;
   bool handle_closed;
 };
@@ -91,8 +92,9 @@ struct weir_internal_loop {
   size_t coroutine_count;
   weir_internal_list waiters;
   _Atomic(weir_internal_message *) inbox;
+  atomic_uint posters;  // threads inside weir_internal_loop_post
   int root_result;
-  int wait_failure;
+  int wait_failure;  // the first; coroutines are forced to end since then
   bool running;
   bool firing;  // timers
   struct {
@@ -120,6 +122,9 @@ void weir_internal_coroutine_resume(weir_internal_coroutine *coroutine);
 
 // Cancels |coroutine| and all below it.
 void weir_internal_coroutine_cancel(weir_internal_coroutine *coroutine);
+
+// The same, but shields do not help: for a loop that cannot go on.
+void weir_internal_coroutine_force(weir_internal_coroutine *coroutine);
 
 // Lowers the ticket of the current coroutine and goes to the scheduler; returns the wake's reason.
 int weir_internal_coroutine_park(weir_internal_coroutine *coroutine);

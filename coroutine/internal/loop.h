@@ -21,8 +21,8 @@ typedef struct weir_internal_loop_operations {
   // Returns the time in nanoseconds; never goes back.
   int64_t (*now)(void *context);
   // Waits until something happened, |until| came (0: just looks, WEIR_FOREVER: no limit) or |wake|
-  // was called, and tells those concerned, on this thread. Returns 0 or a negative code; a failure
-  // is reported by weir_internal_loop_run, after its coroutines were cancelled and have ended.
+  // was called, and tells those concerned, on this thread. Returns 0 or a negative code; then all
+  // coroutines are cancelled, also behind shields, and weir_internal_loop_run reports it.
   int (*wait)(void *context, int64_t until);
   // Makes the present or next |wait| return. Called from any thread.
   void (*wake)(void *context);
@@ -101,6 +101,8 @@ typedef struct weir_internal_message {
   struct weir_internal_message *next;
   void (*run)(struct weir_internal_message *message);
 } weir_internal_message;
+// The run does not end before every post that is under way has returned; a loop that is not known
+// to stay must not be posted to.
 void weir_internal_loop_post(weir_internal_loop *loop, weir_internal_message *message);
 
 #ifdef __cplusplus

@@ -70,6 +70,9 @@ struct weir_internal_operation {
   // was pending has completed with |result|. Must not suspend.
   void (*complete)(weir_internal_operation *operation);
   void *owner;  // for |complete|
+  // The result is what the system call itself said, and not an interruption or a deadline, which
+  // may have the same code.
+  bool by_kernel;
   union {
     weir_internal_lender *lender;  // RECEIVE: result is the number of bytes, 0 at the end
     struct {                       // SEND: result is the number of bytes

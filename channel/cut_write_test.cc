@@ -68,7 +68,7 @@ TEST_F(CutWrite, OpeningTheChannelOfAPipeAgainMeanwhileDisturbsNothing) {
 // A failed flush or write must not leave a buffer of the old capacity behind.
 TEST_F(CutWrite, ConfigureAfterAFlushThatTimedOutHoldsForTheNextWrite) {
   for (size_t capacity : {size_t{16}, size_t{4096}}) {
-    WithScript([this, capacity](ScriptedTransport &script) {
+    WithScript([capacity](ScriptedTransport &script) {
       weir_write_channel_options options = {};
       options.capacity = 256;
       EXPECT_EQ(0, weir_write_channel_configure(script.writer(), &options));

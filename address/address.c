@@ -28,18 +28,32 @@ int weir_port_parse(uint16_t *out, const char *text) {
   return result;
 }
 
+// What a failed if_nametoindex or if_indextoname says. They ask the kernel through a socket, and
+// without one they know nothing of the interface: glibc then says ENOENT, whatever was missing,
+// which is a file descriptor as a rule.
+static int no_interface(void) {
+  switch (errno) {
+    case ENXIO:
+      return -ENODEV;
+    case ENOENT:
+      return -EMFILE;
+    default:
+      return -errno;
+  }
+}
+
 // Finds the index of the interface that |zone| names, or gives as a number (RFC 4007, 11.2).
 static int parse_zone(uint32_t *out, const char *zone) {
   if (*zone == '\0') return -EINVAL;
-  unsigned index = if_nametoindex(zone);
-  if (index != 0) {
-    *out = index;
-    return 0;
+  uint32_t index = if_nametoindex(zone);
+  if (index == 0) {
+    int result = no_interface();
+    if (result != -ENODEV || parse_number(&index, zone, UINT32_MAX) < 0) return result;
+    char name[IF_NAMESIZE];
+    if (if_indextoname(index, name) == NULL) return no_interface();
   }
-  char name[IF_NAMESIZE];
-  int result = parse_number(out, zone, UINT32_MAX);
-  if (result == 0 && if_indextoname(*out, name) != NULL) return 0;
-  return -ENODEV;
+  *out = index;
+  return 0;
 }
 
 static int parse_ipv6(struct sockaddr_in6 *out, const char *host) {
@@ -89,7 +103,8 @@ static void format_ipv6(const struct sockaddr_in6 *address, char *out) {
   char zone[IF_NAMESIZE + 1] = "";
   if (address->sin6_scope_id != 0) {
     zone[0] = '%';
-    // An interface that has gone has no name left, but its number is still true.
+    // An interface that has gone has no name left, and without descriptors none can be asked for;
+    // but its number is still true.
     if (if_indextoname(address->sin6_scope_id, zone + 1) == NULL) {
       snprintf(zone + 1, sizeof zone - 1, "%u", address->sin6_scope_id);
     }

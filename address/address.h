@@ -40,11 +40,13 @@ typedef struct weir_address {
 // weir_address_parse makes *out from the IPv4 or IPv6 address in |host| ("127.0.0.1", "::1",
 // "fe80::1%eth0", "fe80::1%2", RFC 4291 and RFC 4007; no brackets) and |port|. No name is looked
 // up. Returns 0; -EINVAL if |host| is not such an address; -ENODEV if it names an interface that is
-// not there.
+// not there; -EMFILE, -ENFILE, -ENOBUFS or -ENOMEM when the kernel cannot be asked for that
+// interface, which takes a file descriptor for a moment.
 WEIR_MUST_USE int weir_address_parse(weir_address *out, const char *host, uint16_t port);
 
 // weir_address_format writes the text of |address| into |out|, of WEIR_ADDRESS_TEXT_SIZE bytes:
-// "127.0.0.1:80" or "[::1]:80" (RFC 5952), and returns |out|. An address of another family is "?".
+// "127.0.0.1:80" or "[::1]:80" (RFC 5952), and returns |out|. An interface without a name, or whose
+// name cannot be asked for, is shown by its number. An address of another family is "?".
 const char *weir_address_format(const weir_address *address, char *out);
 
 // weir_address_port returns the port of |address|, 0 if it has none.

@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
 #include <net/if.h>
+#include <sys/resource.h>
 
 #include <string>
 
@@ -161,6 +162,46 @@ TEST(PortParse, AcceptsTheRangeAndNothingElse) {
     EXPECT_EQ(80, port);
   }
   EXPECT_EQ(-EINVAL, weir_port_parse(&port, nullptr));
+}
+
+// The names of interfaces are asked for through a socket, which may not be had.
+class WithoutDescriptors {
+ public:
+  WithoutDescriptors() {
+    EXPECT_EQ(0, getrlimit(RLIMIT_NOFILE, &before_));
+    rlimit none = before_;
+    none.rlim_cur = 0;
+    EXPECT_EQ(0, setrlimit(RLIMIT_NOFILE, &none));
+  }
+  ~WithoutDescriptors() { EXPECT_EQ(0, setrlimit(RLIMIT_NOFILE, &before_)); }
+  WithoutDescriptors(const WithoutDescriptors &) = delete;
+  WithoutDescriptors &operator=(const WithoutDescriptors &) = delete;
+
+ private:
+  rlimit before_ = {};
+};
+
+TEST(AddressParse, SaysWhenDescriptorsRanOut) {
+  unsigned index = if_nametoindex("lo");
+  ASSERT_NE(0u, index);
+  weir_address address;
+  for (const std::string &zone : {std::string("lo"), std::to_string(index)}) {
+    WithoutDescriptors none;
+    EXPECT_EQ(-EMFILE, weir_address_parse(&address, ("fe80::1%" + zone).c_str(), 1)) << zone;
+    EXPECT_EQ(0u, address.size);
+    // Without a zone no descriptor is needed.
+    EXPECT_EQ(0, weir_address_parse(&address, "fe80::1", 1));
+  }
+  EXPECT_EQ("[fe80::1%lo]:1", RoundTrip("fe80::1%lo", 1));
+}
+
+TEST(AddressFormat, TakesTheNumberWhenTheNameCannotBeHad) {
+  unsigned index = if_nametoindex("lo");
+  ASSERT_NE(0u, index);
+  weir_address address;
+  ASSERT_EQ(0, weir_address_parse(&address, "fe80::1%lo", 1));
+  WithoutDescriptors none;
+  EXPECT_EQ("[fe80::1%" + std::to_string(index) + "]:1", Format(address));
 }
 
 }  // namespace

@@ -50,6 +50,7 @@ int main(int count, char **words) {
   setvbuf(stdout, NULL, _IOLBF, 0);
   int result = weir_run(&(weir_selector_options){.cancel_on_interrupt = true}, run, place);
   if (result == 0) return 0;
-  fprintf(stderr, "%s: %s port %s: %s\n", words[0], place[0], place[1], weir_error_message(result));
+  const char *why = result == -EINVAL ? "not an IP address and a port" : weir_error_message(result);
+  fprintf(stderr, "%s: cannot serve on %s port %s: %s\n", words[0], place[0], place[1], why);
   return 1;
 }

@@ -35,17 +35,27 @@ static bool is_shortage(int result) {
   return result == -EMFILE || result == -ENFILE || result == -ENOBUFS || result == -ENOMEM;
 }
 
-// Returns a file descriptor and its peer's address, or a negative code.
-static int accept_descriptor(weir_listener *listener, weir_address *remote) {
+// Returns a file descriptor, |remote| and a connection that is not open, or a negative code.
+static int accept_descriptor(weir_listener *listener, weir_address *remote,
+                             weir_tcp_connection **out) {
+  // The memory comes first: without it the client stays in the queue, and is not lost.
+  if (*out == NULL) *out = weir_internal_tcp_connection_allocate(NULL);
+  if (*out == NULL) return -ENOMEM;
+  remote->size = sizeof remote->socket;
+  weir_internal_operation operation = {
+      .kind = WEIR_INTERNAL_ACCEPT,
+      .descriptor = &listener->descriptor,
+      .with.accept = {&remote->socket.any, &remote->size},
+  };
+  return weir_internal_await(&operation);
+}
+
+// The same, but survives what is no reason to stop.
+static int accept_patiently(weir_listener *listener, weir_address *remote,
+                            weir_tcp_connection **out) {
   int64_t pause = FIRST_PAUSE;
   for (;;) {
-    remote->size = sizeof remote->socket;
-    weir_internal_operation operation = {
-        .kind = WEIR_INTERNAL_ACCEPT,
-        .descriptor = &listener->descriptor,
-        .with.accept = {&remote->socket.any, &remote->size},
-    };
-    int result = weir_internal_await(&operation);
+    int result = accept_descriptor(listener, remote, out);
     if (result >= 0) return result;
     if (is_the_clients(result)) {
       // Lets others run now and then: there may be many such clients in a row.
@@ -71,13 +81,11 @@ static void find_local_address(const weir_listener *listener, int fd, weir_addre
 }
 
 static int accept_connection(weir_listener *listener, weir_connection **out) {
-  // The memory comes first: without it the client stays in the queue, and is not lost.
-  weir_tcp_connection *connection = weir_internal_tcp_connection_allocate(NULL);
-  if (connection == NULL) return -ENOMEM;
+  weir_tcp_connection *connection = NULL;
   weir_address remote = {0};
-  int fd = accept_descriptor(listener, &remote);
+  int fd = accept_patiently(listener, &remote, &connection);
   if (fd < 0) {
-    weir_internal_tcp_connection_discard(connection);
+    if (connection != NULL) weir_internal_tcp_connection_discard(connection);
     return fd;
   }
   weir_address local;

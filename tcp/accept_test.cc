@@ -200,16 +200,33 @@ TEST_F(Accept, CloseEndsTheWaitForADescriptor) {
   EXPECT_EQ(10 * WEIR_MILLISECOND, clock.now() - start);
 }
 
-TEST_F(Accept, WithoutMemoryTheClientIsNotLost) {
-  ExpectRun([this] {
+TEST_F(Accept, WithoutMemoryTheClientWaits) {
+  weir_testing::VirtualClock clock;
+  ExpectRun(clock.options(), [&] {
+    weir_listener *listener = Bind("127.0.0.1", 0);
+    int64_t start = clock.now();
+    allocator().FailNth(1);
+    Meet(listener);
+    EXPECT_TRUE(allocator().refused());
+    EXPECT_EQ(100 * WEIR_MILLISECOND, clock.now() - start);
+    return weir_listener_close(listener);
+  });
+}
+
+TEST_F(Accept, TheWaitForMemoryEndsAtTheDeadline) {
+  weir_testing::VirtualClock clock;
+  ExpectRun(clock.options(), [&] {
     weir_listener *listener = Bind("127.0.0.1", 0);
     RawSocket client;
     EXPECT_EQ(0, client.Connect(weir_listener_port(listener)));
     weir_connection *connection = nullptr;
+    weir_timeout timeout = weir_timeout_begin(10 * WEIR_MILLISECOND);
     allocator().FailNth(1);
-    EXPECT_EQ(-ENOMEM, weir_accept(listener, &connection));
-    EXPECT_EQ(nullptr, connection);
+    EXPECT_EQ(-ETIMEDOUT, weir_accept(listener, &connection));
+    EXPECT_TRUE(weir_timeout_end(timeout));
     EXPECT_TRUE(allocator().refused());
+    EXPECT_EQ(nullptr, connection);
+    // The client has not been lost.
     EXPECT_EQ(0, weir_accept(listener, &connection));
     client.Close();
     weir_connection_close(connection);

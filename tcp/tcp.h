@@ -75,11 +75,12 @@ WEIR_MUST_USE int weir_tcp_bind(weir_tcp_builder tcp, weir_listener **out, const
 
 // weir_accept suspends until somebody connects. The caller closes *out with weir_connection_close;
 // on failure it is NULL. A client that is gone before it was accepted is passed over, and when file
-// descriptors run out (EMFILE, ENFILE, ENOBUFS, ENOMEM of accept(2)) it waits until the selector
-// closes one, or 100 ms, then twice as long up to one second, and tries again: clients wait
-// meanwhile. Returns 0; -ECANCELED; -ETIMEDOUT; -EBUSY when another coroutine is accepting;
-// WEIR_E_CLOSED when the listener is closed meanwhile; -EXDEV; -EINVAL outside a coroutine;
-// -ENOMEM; or what else accept(2) reports.
+// descriptors or memory run out (EMFILE, ENFILE, ENOBUFS, ENOMEM of accept(2), or no memory for the
+// connection) it waits until the selector closes a descriptor, or 100 ms, then twice as long up to
+// one second, and tries again: clients wait meanwhile. Limit that with weir_timeout_begin. Returns
+// 0; -ECANCELED; -ETIMEDOUT; -EBUSY when another coroutine is accepting; WEIR_E_CLOSED when the
+// listener is closed meanwhile; -EXDEV; -EINVAL outside a coroutine; or what else accept(2)
+// reports.
 WEIR_MUST_USE int weir_accept(weir_listener *listener, weir_connection **out);
 
 // weir_listener_address returns the address as text ("127.0.0.1:2323"), weir_listener_port its

@@ -21,13 +21,13 @@ static const weir_internal_system_calls *calls_of(const weir_tcp_connection *sel
 // The kernel reports the failure of a connection once, to whoever comes first, reader or writer;
 // then it says "end of stream" to the reader, although the peer never ended its stream. So we keep
 // the failure, that a torn stream never looks whole. Not among these is EPIPE, which the writer
-// also gets when the peer did end its stream properly; nor, from an operation that may have waited,
-// ETIMEDOUT, which may be our own deadline.
-static void remember_failure(weir_tcp_connection *self, int result, bool waited) {
+// also gets when the peer did end its stream properly; nor what is not the kernel's, such as the
+// ETIMEDOUT of a deadline.
+static void remember_failure(weir_tcp_connection *self, const weir_internal_operation *operation,
+                             int result) {
+  if (!operation->by_kernel) return;
   switch (result) {
     case -ETIMEDOUT:
-      if (waited) return;
-      break;
     case -ECONNRESET:
     case -EHOSTUNREACH:
     case -ENETUNREACH:
@@ -59,7 +59,7 @@ static int tcp_read(weir_connection *connection, weir_internal_lender *lender, b
   }
   // A reader that comes after an abort finds no connection.
   if (result == -ENOTCONN) return self->failure < 0 ? self->failure : -ECONNABORTED;
-  remember_failure(self, result, wait);
+  remember_failure(self, &operation, result);
   return result;
 }
 
@@ -77,7 +77,7 @@ static int tcp_write(weir_connection *connection, const struct iovec *buffers, i
   weir_internal_operation operation = {
       .kind = WEIR_INTERNAL_SEND, .descriptor = &self->descriptor, .with.send = {buffers, count}};
   int result = perform(&operation, wait);
-  if (result < 0) remember_failure(self, result, wait);
+  if (result < 0) remember_failure(self, &operation, result);
   return result;
 }
 

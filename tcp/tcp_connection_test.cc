@@ -355,4 +355,66 @@ TEST_F(TcpConnection, ReadsAndWritesAreCancelledAndEndAtTheirDeadline) {
   });
 }
 
+// A kernel that gives up on a peer that is silent: the first call of one direction is told, and
+// from then on the reader only hears "end of stream". The test's own sockets do not come here.
+bool silence_meets_writer;
+bool silence_told;
+
+int GiveUpOnce(bool writer) {
+  if (silence_told || writer != silence_meets_writer) return -EAGAIN;
+  silence_told = true;
+  return -ETIMEDOUT;
+}
+
+weir_internal_system_calls CallsOfASilentPeer(bool meets_writer) {
+  silence_meets_writer = meets_writer;
+  silence_told = false;
+  weir_internal_system_calls calls = weir_internal_kernel;
+  calls.send = [](void *, int, const struct iovec *, int) { return GiveUpOnce(true); };
+  calls.receive = [](void *, int, const struct iovec *, int) {
+    return silence_told ? 0 : GiveUpOnce(false);
+  };
+  return calls;
+}
+
+TEST_F(TcpConnection, WhatTheKernelGaveUpNeverLooksWhole) {
+  for (bool meets_writer : {true, false}) {
+    weir_internal_system_calls calls = CallsOfASilentPeer(meets_writer);
+    weir_selector_options options = {};
+    options.system_calls = &calls;
+    ExpectRun(options, [=] {
+      RawSocket peer;
+      weir_connection *connection = AcceptRaw(&peer);
+      if (meets_writer) {
+        EXPECT_EQ(0, weir_write_string(Output(connection), "question"));
+        EXPECT_EQ(-ETIMEDOUT, weir_flush(Output(connection)));
+      }
+      char answer[10];
+      // The event that tells of the end.
+      peer.Close();
+      for (int i = 0; i < 2; i++) {
+        EXPECT_EQ(-ETIMEDOUT, weir_read_available(Input(connection), answer, sizeof answer));
+      }
+      weir_connection_abort(connection);
+      weir_connection_close(connection);
+      return 0;
+    });
+    EXPECT_TRUE(silence_told);
+  }
+}
+
+TEST_F(TcpConnection, ADeadlineDoesNotBreakTheStream) {
+  ExpectRun([] {
+    RawSocket peer;
+    weir_connection *connection = AcceptRaw(&peer);
+    char answer[10];
+    weir_timeout timeout = weir_timeout_begin(WEIR_MILLISECOND);
+    EXPECT_EQ(-ETIMEDOUT, weir_read_available(Input(connection), answer, sizeof answer));
+    EXPECT_TRUE(weir_timeout_end(timeout));
+    peer.Close();
+    EXPECT_EQ(WEIR_E_END_OF_STREAM, weir_read_available(Input(connection), answer, sizeof answer));
+    return weir_connection_close(connection);
+  });
+}
+
 }  // namespace

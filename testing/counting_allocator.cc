@@ -5,12 +5,13 @@
 #include <sys/mman.h>
 
 #include <cassert>
+#include <cerrno>
 #include <cstdlib>
 
 namespace weir_testing {
 
 CountingAllocator::CountingAllocator() {
-  weir_allocator table = {this, Allocate, Release, Map, Unmap};
+  weir_allocator table = {this, Allocate, Release, Map, Unmap, Guard, Trim};
   int result = weir_set_allocator(&table);
   assert(result == 0);
   static_cast<void>(result);
@@ -70,6 +71,18 @@ void CountingAllocator::Unmap(void *context, void *pages, size_t size) {
   auto *self = static_cast<CountingAllocator *>(context);
   self->outstanding_--;
   int result = munmap(pages, size);
+  assert(result == 0);
+  static_cast<void>(result);
+}
+
+int CountingAllocator::Guard(void *context, void *pages, size_t size) {
+  if (static_cast<CountingAllocator *>(context)->Refuses()) return -ENOMEM;
+  return mprotect(pages, size, PROT_NONE) == 0 ? 0 : -errno;
+}
+
+void CountingAllocator::Trim(void *, void *pages, size_t size) {
+  // Memory that was given back is not to be relied on, so it really goes.
+  int result = madvise(pages, size, MADV_DONTNEED);
   assert(result == 0);
   static_cast<void>(result);
 }

@@ -20,7 +20,8 @@ class CountingAllocator {
   CountingAllocator(const CountingAllocator &) = delete;
   CountingAllocator &operator=(const CountingAllocator &) = delete;
 
-  // Refuses the |nth| request for memory from now on, counted from 1; 0 refuses none.
+  // Refuses the |nth| request from now on, for memory or for a guard, counted from 1; 0 refuses
+  // none.
   void FailNth(int nth);
   // Whether a request was refused since FailNth.
   bool refused() const { return refused_; }
@@ -37,6 +38,8 @@ class CountingAllocator {
   static void Release(void *context, void *memory, size_t size);
   static void *Map(void *context, size_t size);
   static void Unmap(void *context, void *pages, size_t size);
+  static int Guard(void *context, void *pages, size_t size);
+  static void Trim(void *context, void *pages, size_t size);
   bool Refuses();
   void CountBlock(long size);
 

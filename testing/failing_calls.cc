@@ -68,13 +68,16 @@ constexpr auto kWrapped = Wrapped<call, decltype(member), member>::Function;
 
 using Table = weir_internal_system_calls;
 
-// What gives up a registration or an association cannot fail, so a planned failure goes to the next
-// call.
 int EpollControl(void *context, int epoll, int operation, int fd, epoll_event *event) {
-  if (operation == EPOLL_CTL_DEL) {
-    return kKernel.epoll_control(kKernel.context, epoll, operation, fd, event);
-  }
-  return kWrapped<Call::kEpollControl, &Table::epoll_control>(context, epoll, operation, fd, event);
+  return Self(context)->EpollControl(epoll, operation, fd, event);
+}
+
+int Send(void *context, int fd, const iovec *buffers, int count) {
+  return Self(context)->Send(fd, buffers, count);
+}
+
+int Receive(void *context, int fd, const iovec *buffers, int count) {
+  return Self(context)->Receive(fd, buffers, count);
 }
 
 // An interrupted connect goes on by itself.
@@ -102,8 +105,8 @@ Table MakeTable(FailingCalls *self) {
   table.local_address = kWrapped<Call::kLocalAddress, &Table::local_address>;
   table.remote_address = kWrapped<Call::kRemoteAddress, &Table::remote_address>;
   table.shutdown = kWrapped<Call::kShutdown, &Table::shutdown>;
-  table.receive = kWrapped<Call::kReceive, &Table::receive>;
-  table.send = kWrapped<Call::kSend, &Table::send>;
+  table.receive = Receive;
+  table.send = Send;
   table.close = kWrapped<Call::kClose, &Table::close>;
   table.read = kWrapped<Call::kRead, &Table::read>;
   table.write = kWrapped<Call::kWrite, &Table::write>;
@@ -142,6 +145,56 @@ int FailingCalls::Enter(Call call) {
   failed_call_ = call;
   failed_errno_ = errnos[which_];
   return failed_errno_;
+}
+
+// What gives up a registration or an association cannot fail, so a planned failure goes to the next
+// call.
+int FailingCalls::EpollControl(int epoll, int operation, int fd, epoll_event *event) {
+  int error = operation == EPOLL_CTL_DEL ? 0 : Enter(Call::kEpollControl);
+  if (error != 0) return -error;
+  // Descriptors that are closed are replaced when their number is registered anew.
+  if (operation == EPOLL_CTL_ADD) registrations_[fd] = {epoll, *event};
+  return kKernel.epoll_control(kKernel.context, epoll, operation, fd, event);
+}
+
+std::vector<iovec> FailingCalls::Limited(const iovec *buffers, int count) const {
+  std::vector<iovec> limited(buffers, buffers + count);
+  if (transfer_limit_ == 0) return limited;
+  size_t left = transfer_limit_;
+  for (iovec &buffer : limited) {
+    if (buffer.iov_len > left) buffer.iov_len = left;
+    left -= buffer.iov_len;
+  }
+  return limited;
+}
+
+// Returns 0 or a negative errno.
+int FailingCalls::EnterTransfer(Call call, int fd) {
+  int error = Enter(call);
+  // Told once that the peer is gone, both directions are at their end.
+  if (error == ECONNRESET || error == EPIPE) kKernel.shutdown(kKernel.context, fd, SHUT_RDWR);
+  return -error;
+}
+
+int FailingCalls::Send(int fd, const iovec *buffers, int count) {
+  int failure = EnterTransfer(Call::kSend, fd);
+  if (failure != 0) return failure;
+  return kKernel.send(kKernel.context, fd, Limited(buffers, count).data(), count);
+}
+
+int FailingCalls::Receive(int fd, const iovec *buffers, int count) {
+  int failure = EnterTransfer(Call::kReceive, fd);
+  if (failure != 0) return failure;
+  int result = kKernel.receive(kKernel.context, fd, Limited(buffers, count).data(), count);
+  if (transfer_limit_ > 0 && result == static_cast<int>(transfer_limit_)) {
+    // Told the same again, the kernel reports once more what is there.
+    auto found = registrations_.find(fd);
+    if (found != registrations_.end()) {
+      kKernel.epoll_control(kKernel.context, found->second.epoll, EPOLL_CTL_MOD, fd,
+                            &found->second.event);
+    }
+  }
+  return result;
 }
 
 std::string FailingCalls::description() const {

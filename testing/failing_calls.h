@@ -6,14 +6,17 @@
 //
 // close, now and the write that wakes a loop never fail, so they are not counted among the fallible
 // calls. EAGAIN is given only by calls that are asked again whatever happens: the kernel promises
-// an event after any other EAGAIN, and we could not keep that promise.
+// an event after any other EAGAIN, and we could not keep that promise. For the same reason a send
+// or receive that says that the peer is gone (ECONNRESET, EPIPE) ends both directions.
 
 #ifndef WEIR_TESTING_FAILING_CALLS_H
 #define WEIR_TESTING_FAILING_CALLS_H
 
 #include <array>
 #include <atomic>
+#include <map>
 #include <string>
+#include <vector>
 
 #include "selector/internal/system_calls.h"
 
@@ -60,6 +63,10 @@ class FailingCalls {
   // from 0, among those that such a call may give. 0 fails none.
   void FailNth(int nth, size_t which);
 
+  // Lets each send and receive take |size| bytes at most; 0 sets no limit. Like the kernel's, a
+  // receive that leaves something behind is followed by an event.
+  void LimitTransfers(size_t size) { transfer_limit_ = size; }
+
   // What came of it: whether there was such a call, and whether that has so many errnos and
   // therefore failed.
   bool reached() const { return reached_; }
@@ -73,8 +80,21 @@ class FailingCalls {
   // For the functions of the table. Counts |call|; returns the errno with which it is to fail, or
   // 0.
   int Enter(Call call);
+  // And transfer at most what LimitTransfers says.
+  int Send(int fd, const iovec *buffers, int count);
+  int Receive(int fd, const iovec *buffers, int count);
+  int EpollControl(int epoll, int operation, int fd, epoll_event *event);
 
  private:
+  // What the kernel was told of a descriptor.
+  struct Registration {
+    int epoll;
+    epoll_event event;
+  };
+
+  int EnterTransfer(Call call, int fd);
+  std::vector<iovec> Limited(const iovec *buffers, int count) const;
+
   weir_internal_system_calls table_;
   std::array<std::atomic<int>, kCallKinds> counts_{};
   int calls_left_ = 0;
@@ -83,6 +103,8 @@ class FailingCalls {
   bool failed_ = false;
   Call failed_call_ = Call::kSocket;
   int failed_errno_ = 0;
+  size_t transfer_limit_ = 0;
+  std::map<int, Registration> registrations_;
 };
 
 }  // namespace weir_testing

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The examples as a user meets them: short, shown by the README, and clear when they fail."""
+
+import os
+import re
+import socket
+import subprocess
+import unittest
+
+SERVER = "examples/echo_server"
+CLIENT = "examples/echo_client"
+USAGE = "usage: {} [HOST PORT]\n"
+
+
+def read(path):
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
+def lines_of_code(text):
+    """How many lines are neither blank nor comments."""
+    lines = [line.strip() for line in text.splitlines()]
+    return len([line for line in lines if line and not line.startswith("//")])
+
+
+def without_header(text):
+    """C source behind its first comment."""
+    return re.sub(r"\A(//[^\n]*\n)+\n", "", text)
+
+
+def code_shown(readme):
+    """The first block of C in the section that shows the server."""
+    return re.search(r"## The whole server\n.*?```c\n(.*?)```\n", readme, re.DOTALL).group(1)
+
+
+class Sources(unittest.TestCase):
+    def test_are_short(self):
+        self.assertLessEqual(lines_of_code(read("examples/echo_server.c")), 50)
+        self.assertLessEqual(lines_of_code(read("examples/echo_client.c")), 35)
+
+    def test_the_readme_shows_the_server(self):
+        readme = read(os.path.join(os.path.dirname(os.path.realpath("WORKSPACE")), "README.md"))
+        self.assertEqual(code_shown(readme), without_header(read("examples/echo_server.c")))
+
+
+class Failures(unittest.TestCase):
+    def expect(self, program, words, status, message):
+        """Runs until the end, which has to be one line."""
+        result = subprocess.run([program, *words], capture_output=True, text=True, timeout=20)
+        self.assertEqual((result.stdout, result.stderr, result.returncode), ("", message, status))
+
+    def expect_failure(self, program, verb, place, why):
+        message = f"{program}: cannot {verb} {place[0]} port {place[1]}: {why}\n"
+        self.expect(program, place, 1, message)
+
+    def test_words_missing_or_too_many(self):
+        for program in (SERVER, CLIENT):
+            for words in (["127.0.0.1"], ["127.0.0.1", "2323", "more"]):
+                self.expect(program, words, 2, USAGE.format(program))
+
+    def test_neither_address_nor_port(self):
+        why = "not an IP address and a port"
+        for place in (["127.0.0.1", "99x"], ["127.0.0.1", "65536"], ["127.0.0.1", ""],
+                      ["example.org", "2323"], ["127.0.0.256", "2323"]):
+            self.expect_failure(SERVER, "serve on", place, why)
+            self.expect_failure(CLIENT, "talk to", place, why)
+
+    def test_a_port_in_use(self):
+        with socket.socket() as other:
+            other.bind(("127.0.0.1", 0))
+            other.listen()
+            place = ["127.0.0.1", str(other.getsockname()[1])]
+            self.expect_failure(SERVER, "serve on", place, os.strerror(98))
+
+    def test_nobody_listens(self):
+        with socket.socket() as other:
+            other.bind(("127.0.0.1", 0))
+            place = ["127.0.0.1", str(other.getsockname()[1])]
+            self.expect_failure(CLIENT, "talk to", place, os.strerror(111))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -3,6 +3,9 @@
 
 A user's WORKSPACE calls weir_deps(), or weir_debian_deps() to build offline from Debian's packages.
 Each repository is declared only if it does not exist yet: what the user declares first wins.
+
+weir_deps() declares no @rules_cc. Weir loads its C++ rules from @weir_rules_cc, which hands out
+those built into Bazel, so a user may have any rules_cc, of any release, before or after, or none.
 """
 
 load("@bazel_tools//tools/build_defs/repo:git.bzl", "git_repository")
@@ -12,7 +15,7 @@ load("//bazel:rules_cc_shim.bzl", "rules_cc_shim")
 
 def weir_deps():
     """What the library itself needs, from upstream."""
-    maybe(rules_cc_shim, name = "rules_cc")
+    maybe(rules_cc_shim, name = "weir_rules_cc")
 
     # 23 May 2024: the last commit of the branch main-with-bazel whose BUILD files Bazel 4 reads.
     # A commit's hash proves its content by itself.
@@ -40,9 +43,11 @@ def weir_debian_deps():
     Good for trying out and for continuous integration without a network. Not for production:
     Debian ships its BoringSSL for the Android tools only, and it is old and unpatched.
     """
-    maybe(rules_cc_shim, name = "rules_cc")
+    maybe(rules_cc_shim, name = "weir_rules_cc")
 
-    # Bazel 4 declares these itself, with downloads, unless they exist.
+    # Bazel 4 declares these itself, with downloads, unless they exist. Debian's own rules_cc does
+    # not load under it.
+    maybe(rules_cc_shim, name = "rules_cc")
     for name, path in {
         "bazel_skylib": "/usr/share/bazel/tools/skylib",
         "platforms": "/usr/share/bazel/tools/platforms",

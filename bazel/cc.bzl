@@ -8,11 +8,9 @@ Every target holds one language, C or C++: Bazel has one list of options for bot
 reject some options in the wrong one.
 """
 
-load("@rules_cc//cc:cc_binary.bzl", "cc_binary")
-load("@rules_cc//cc:cc_library.bzl", "cc_library")
-load("@rules_cc//cc:cc_test.bzl", "cc_test")
-
-_INTERNAL_VISIBILITY = ["//:__subpackages__"]
+load("@weir_rules_cc//cc:cc_binary.bzl", "cc_binary")
+load("@weir_rules_cc//cc:cc_library.bzl", "cc_library")
+load("@weir_rules_cc//cc:cc_test.bzl", "cc_test")
 
 _WARNINGS = [
     "-Wall",
@@ -65,6 +63,7 @@ def weir_cc_library(
         srcs = [],
         hdrs = [],
         internal_hdrs = [],
+        internal_visibility = [],
         deps = [],
         visibility = None,
         copts = [],
@@ -79,15 +78,17 @@ def weir_cc_library(
       hdrs: public headers; included as "weir/x.h".
       internal_hdrs: headers for this repository only; included as "<package>/internal/x.h". They
         are offered by the target `:internal`, which contains the library too.
+      internal_visibility: the other packages that may use `:internal`, like "//tcp"; each one that
+        does is named, and no other.
       deps: libraries needed.
-      visibility: public if there are public headers, otherwise this repository only.
+      visibility: public if there are public headers, otherwise this package only.
       copts: further compile options.
       local_defines: further macro definitions for these sources.
       platform_srcs: a select() of further sources in the language of srcs.
       **kwargs: passed on to cc_library.
     """
     if visibility == None:
-        visibility = ["//visibility:public"] if hdrs else _INTERNAL_VISIBILITY
+        visibility = ["//visibility:public" if hdrs else "//visibility:private"]
     public_headers = {
         "include_prefix": "weir",
         "strip_include_prefix": "/" + native.package_name(),
@@ -108,7 +109,8 @@ def weir_cc_library(
             name = "internal",
             testonly = kwargs.get("testonly", False),
             hdrs = internal_hdrs,
-            visibility = _INTERNAL_VISIBILITY,
+            visibility = [package + ":__pkg__" for package in internal_visibility] or
+                         ["//visibility:private"],
             deps = [":" + name] + deps,
         )
 

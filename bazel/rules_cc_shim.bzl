@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A @rules_cc that hands out Bazel's native C++ rules.
+"""A stand-in for rules_cc that hands out Bazel's native C++ rules.
 
 Our BUILD files load one symbol per file, as Bazel 9 demands. The releases of rules_cc that have
-those files do not load under Bazel 4, while every Bazel that reads a WORKSPACE file has the rules
-built in: so there a repository that only names them is enough.
+those files do not load under Bazel 4, while the Bazels that read our WORKSPACE file have the rules
+built in: so there a repository that only names them is enough. Ours is called @weir_rules_cc, so
+that it never stands in the way of the @rules_cc that a user's other dependencies load.
 """
 
 _FILES = {

@@ -6,7 +6,7 @@ neither, only python3 in PATH. It can also hand C libraries to the program, whic
 scripts does.
 """
 
-load("@rules_cc//cc/common:cc_info.bzl", "CcInfo")
+load("@weir_rules_cc//cc/common:cc_info.bzl", "CcInfo")
 
 def _library_files(target):
     """The files that a program must link to use a C library, dependents before dependencies."""

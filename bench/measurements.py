@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How each kind of row is measured."""
+
+import contextlib
+import os
+import struct
+import tempfile
+from typing import NamedTuple, Optional
+
+import figures
+import instructions
+import processes
+import workloads
+
+CHECK_RANGE = (0.97, 1.03)  # of the reference against itself
+# How many events a wait finds is the scheduler's doing, too, and varies this much from run to run.
+WAITS_TOLERANCE = 1.1
+COUNTED_UNITS = 20000
+FEW_CONNECTIONS = 1000  # beside the many of the memory rows
+PROFILED_ROUNDS = 30
+
+
+class Result(NamedTuple):
+    """A measured row."""
+
+    row: workloads.Row
+    value: Optional[float] = None  # None: not measured, and the note says why
+    low: Optional[float] = None
+    high: Optional[float] = None
+    reference: Optional[float] = None
+    note: str = ""
+    profile: tuple = ()
+
+    def holds(self):
+        """Whether the gate is kept; None if there is none or nothing was measured."""
+        if self.value is None:
+            return None
+        if self.row.kind == workloads.CHECK:
+            return CHECK_RANGE[0] <= self.value <= CHECK_RANGE[1]
+        if self.row.kind == workloads.WAITS:
+            return self.value <= self.reference * WAITS_TOLERANCE
+        if self.row.gate is None:
+            return None
+        if self.row.kind == workloads.RATIO:
+            return self.low <= self.row.gate
+        return round(self.value, 2) <= self.row.gate
+
+
+class Settings(NamedTuple):
+    """Where and how long to measure."""
+
+    programs: str  # their folder
+    rounds: int
+    seconds: float  # of a slice
+    server_core: Optional[int]
+    load_core: Optional[int]
+    most_connections: int
+    valgrind: bool
+
+
+class Bench:
+    """Measures rows."""
+
+    def __init__(self, settings, progress):
+        self._settings = settings
+        self._progress = progress  # called with a text
+        self._counts = {}
+
+    def measure(self, row, subject=None):
+        """Measures one row. `subject` replaces Weir's server."""
+        workload = self._limited(row.workload)
+        measure = {
+            workloads.RATIO: self._ratio,
+            workloads.CHECK: self._ratio,
+            workloads.CALLS: self._calls,
+            workloads.WAITS: self._calls,
+            workloads.ALL_CALLS: self._calls,
+            workloads.MEMORY: self._memory,
+            workloads.PRINTED_MEMORY: self._memory,
+            workloads.INSTRUCTIONS: self._instructions,
+        }[row.kind]
+        result = measure(row, workload, subject)
+        if workload.connections < row.workload.connections:
+            note = f"with {workload.connections} connections"
+            result = result._replace(note=", ".join(filter(None, [result.note, note])))
+        return result
+
+    def _limited(self, workload):
+        most = self._settings.most_connections
+        return workload._replace(connections=min(workload.connections, most))
+
+    def _program(self, name):
+        return os.path.join(self._settings.programs, name)
+
+    def _reference(self, workload, suffix=""):
+        mode = workload.mode if workload.mode in ("sink", "stream") else "lines"
+        return [self._program("echo_reference" + suffix), mode]
+
+    def _weir(self, workload):
+        if workload.mode in ("sink", "stream"):
+            return [self._program("stream_weir"), workload.mode]
+        return [self._program("echo_weir")]
+
+    def _server(self, command, environment=None):
+        return processes.Server(command, self._settings.server_core, environment)
+
+    def _load(self, server, workload):
+        return processes.Load(self._program("load_generator"), server.port, workload,
+                              self._settings.load_core)
+
+    def _ratio(self, row, workload, subject):
+        reference = self._reference(workload)
+        if row.kind == workloads.CHECK:
+            subject = reference
+        elif subject is None:
+            subject = self._weir(workload)
+        costs = [self._round(number, reference, subject, workload)
+                 for number in range(self._settings.rounds)]
+        value, low, high = figures.median_of(second / first for first, second in costs)
+        first = figures.median_of(first for first, _ in costs).value
+        return Result(row, value, low, high, first * workload.unit_size / 1000)
+
+    def _round(self, number, reference, subject, workload):
+        """One slice of each server, one after the other, in turns first; what a unit cost each.
+
+        Where a process happens to lie in memory costs or saves a few percent as long as it lives,
+        so each round has new ones. Both are there, with all their connections, all the time.
+        """
+        self._progress(f"round {number + 1} of {self._settings.rounds}")
+        commands = [reference, subject] if number % 2 == 0 else [subject, reference]
+        with contextlib.ExitStack() as running:
+            pairs = []
+            for command in commands:
+                server = running.enter_context(self._server(command))
+                pairs.append((server, running.enter_context(self._load(server, workload))))
+            costs = [self._slice(server, load) for server, load in pairs]
+        return costs if number % 2 == 0 else costs[::-1]
+
+    def _slice(self, server, load):
+        """Nanoseconds of the server's CPU time per unit in one slice.
+
+        Caches are cold after the other's slice, so each connection does one round first.
+        """
+        load.run_rounds(1)
+        before = server.cpu_time()
+        units = load.run_for(self._settings.seconds)
+        return (server.cpu_time() - before) / units
+
+    def _calls(self, row, workload, _subject):
+        fields = {workloads.CALLS: (0, 1), workloads.WAITS: (2,),
+                  workloads.ALL_CALLS: (0, 1, 2, 3)}[row.kind]
+        weir = self._counts_of([self._program("echo_weir_counted")], workload)
+        reference = self._counts_of(self._reference(workload, "_counted"), workload)
+        return Result(row, sum(weir[field] for field in fields),
+                      reference=sum(reference[field] for field in fields))
+
+    def _counts_of(self, command, workload):
+        """System calls per unit, as in counts.h. Kept, because two rows show them."""
+        key = (command[0], workload)
+        if key not in self._counts:
+            self._counts[key] = self._count(command, workload)
+        return self._counts[key]
+
+    def _count(self, command, workload):
+        rounds = max(2, COUNTED_UNITS // (workload.connections * workload.in_flight))
+        with tempfile.NamedTemporaryFile() as file:
+            file.truncate(struct.calcsize("4Q"))
+
+            def read():
+                server.cpu_time()  # once it is at rest
+                with open(file.name, "rb") as counts:
+                    return struct.unpack("4Q", counts.read())
+
+            with self._server(command, {"WEIR_BENCH_COUNTS": file.name}) as server, \
+                    self._load(server, workload) as load:
+                before = read()
+                units = load.run_rounds(rounds)
+                return [(after - start) / units for start, after in zip(before, read())]
+
+    def _memory(self, row, workload, _subject):
+        printed = row.kind == workloads.PRINTED_MEMORY
+        weir = [self._program("echo_example")] if printed else self._weir(workload)
+        many = self._memory_each(weir, workload)
+        few_connections = min(FEW_CONNECTIONS, workload.connections)
+        few = self._memory_each(weir, workload._replace(connections=few_connections))
+        reference = None if printed else self._memory_each(self._reference(workload), workload)
+        return Result(row, many, reference=reference,
+                      note=f"{few:,.0f} with {few_connections:,} connections")
+
+    def _memory_each(self, command, workload):
+        """Bytes per connection, which the server did not use before they came."""
+        self._progress(f"{workload.connections:,} connections to {os.path.basename(command[0])}")
+        with self._server(command) as server:
+            before = server.memory()
+            with self._load(server, workload):
+                return (server.memory() - before) / workload.connections
+
+    def _instructions(self, row, workload, _subject):
+        if not self._settings.valgrind:
+            return Result(row, note="not measured: no valgrind")
+        generator = self._program("load_generator")
+        self._progress("under callgrind")
+        weir = instructions.profile(self._weir(workload), generator, workload, PROFILED_ROUNDS)
+        reference = instructions.profile(self._reference(workload), generator, workload,
+                                         PROFILED_ROUNDS)
+        note = f"{weir.total():,.0f} with libc's, the reference {reference.total():,.0f}"
+        return Result(row, weir.own(), reference=reference.own(), note=note,
+                      profile=tuple(weir.largest(100)))

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The programs that are measured, and the load generators that keep them busy."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import time
+
+import machine
+
+HOST = "127.0.0.1"
+PATIENCE = 60  # seconds, for programs under sanitizers and valgrind too
+
+
+class ProgramFailed(Exception):
+    """A server or a load generator did not do what it should."""
+
+
+def _pin(core):
+    """For a new process: keeps it on one core, if one is given."""
+    if core is not None:
+        os.sched_setaffinity(0, {core})
+
+
+def _free_port():
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return probe.getsockname()[1]
+
+
+class Server:
+    """A running server: `command` with its host and port added."""
+
+    def __init__(self, command, core=None, environment=None):
+        self.port = _free_port()
+        self.name = os.path.basename(command[0])
+        self._process = subprocess.Popen(
+            command + [HOST, str(self.port)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            env={**os.environ, **(environment or {})}, preexec_fn=lambda: _pin(core))
+        try:
+            self._wait_until_listening()
+        except BaseException:
+            self._process.kill()
+            self._process.wait()
+            raise
+        self._clock = machine.cpu_clock(self._process.pid)
+
+    def _wait_until_listening(self):
+        give_up = time.monotonic() + PATIENCE
+        while True:
+            try:
+                socket.create_connection((HOST, self.port)).close()
+                return
+            except OSError as error:
+                if self._process.poll() is not None or time.monotonic() > give_up:
+                    raise ProgramFailed(f"{self.name} does not listen: {error}") from error
+                time.sleep(0.005)
+
+    def cpu_time(self):
+        """The nanoseconds of CPU time that it has used, once it has nothing to do."""
+        return machine.settled_cpu_time(self._clock)
+
+    def memory(self):
+        """Its bytes of memory, once it has nothing to do."""
+        self.cpu_time()
+        return machine.private_memory(self._process.pid)
+
+    def stop(self):
+        """Ends it as a user would at a terminal, and waits for that."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+        try:
+            self._process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+            raise ProgramFailed(f"{self.name} does not stop") from None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+
+class Load:
+    """A running load generator, all of whose connections are open."""
+
+    def __init__(self, program, port, workload, core=None):
+        self._process = subprocess.Popen(
+            [program, f"--port={port}", f"--mode={workload.mode}",
+             f"--connections={workload.connections}", f"--line={workload.line_size}",
+             f"--in-flight={workload.in_flight}"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            preexec_fn=lambda: _pin(core))
+        try:
+            self._answer("ready")
+        except BaseException:
+            self._process.kill()
+            self._process.wait()
+            raise
+
+    def _answer(self, expected):
+        words = self._process.stdout.readline().split()
+        if words[:1] != [expected]:
+            raise ProgramFailed(f"the load generator failed with {self._process.wait()}")
+        return words[1:]
+
+    def _order(self, order):
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write(order + "\n")
+            self._process.stdin.flush()
+        return int(self._answer("done")[0])
+
+    def run_for(self, seconds):
+        """Loads the server for a while; returns the number of units done."""
+        return self._order(f"go {seconds}")
+
+    def run_rounds(self, rounds):
+        """Loads the server with so many rounds per connection; returns the number of units."""
+        return self._order(f"rounds {rounds}")
+
+    def stop(self):
+        """Closes the connections."""
+        self._process.stdin.close()
+        self._process.stdout.close()
+        self._process.wait(PATIENCE)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The table, as Markdown and as JSON."""
+
+import measurements
+import workloads
+
+HEADINGS = ["", "measured", "95 % interval", "reference", "must be", "holds", ""]
+
+
+def _value(row, number):
+    if number is None:
+        return "–"
+    if row.kind in (workloads.MEMORY, workloads.PRINTED_MEMORY):
+        return f"{number:,.0f} B"
+    if row.kind == workloads.INSTRUCTIONS:
+        return f"{number:,.0f}"
+    if row.kind == workloads.WAITS:
+        return f"{number:.3f}"
+    return f"{number:.2f}"
+
+
+def _gate(row):
+    if row.kind == workloads.CHECK:
+        return "{:.2f} to {:.2f}".format(*measurements.CHECK_RANGE)
+    if row.kind == workloads.WAITS:
+        return "≤ reference"
+    return "" if row.gate is None else "≤ " + _value(row, row.gate)
+
+
+def _cells(result):
+    row = result.row
+    interval = "" if result.low is None else f"{result.low:.2f} to {result.high:.2f}"
+    reference = _value(row, result.reference)
+    if row.kind in (workloads.RATIO, workloads.CHECK) and result.reference is not None:
+        reference = f"{result.reference:.2f} µs a {row.workload.unit}"
+    holds = {None: "", True: "yes", False: "**no**"}[result.holds()]
+    return [row.text, _value(row, result.value), interval, reference, _gate(row), holds,
+            result.note]
+
+
+def markdown(results):
+    """The table, in columns that can be read as they are."""
+    lines = [HEADINGS] + [_cells(result) for result in results]
+    widths = [max(map(len, column)) for column in zip(*lines)]
+    lines.insert(1, ["-" * width for width in widths])
+    return "\n".join(
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths)) + " |"
+        for line in lines) + "\n"
+
+
+def profile_markdown(result, count):
+    """The most expensive functions of a row of instructions."""
+    lines = [f"{result.row.text}, by function:", ""]
+    lines += [f"{cost:8.1f}  {function} ({place})" for cost, function, place
+              in result.profile[:count]]
+    return "\n".join(lines) + "\n"
+
+
+def as_data(result):
+    """For JSON."""
+    return {
+        "row": result.row.name,
+        "what": result.row.text,
+        "kind": result.row.kind,
+        "connections": result.row.workload.connections,
+        "line size": result.row.workload.line_size,
+        "in flight": result.row.workload.in_flight,
+        "unit": result.row.workload.unit,
+        "value": result.value,
+        "low": result.low,
+        "high": result.high,
+        "reference": result.reference,
+        "gate": result.row.gate,
+        "holds": result.holds(),
+        "note": result.note,
+        "profile": [list(entry) for entry in result.profile],
+    }

@@ -17,8 +17,7 @@ cd "$(dirname "$0")/.." || exit 1
 floors=(
   "base"
   "coroutine"
-  "selector"
-  "channel"
+  "selector channel"
   "address"
   "tcp udp"
   "tls"
@@ -30,7 +29,7 @@ for_weir_run=" selector coroutine base "
 # What a user of the left package must never link. A slash begins a package of ours.
 apart=(
   "coroutine @boringssl"
-  "channel /selector @boringssl"
+  "channel @boringssl"
   "address @boringssl"
   "tcp @boringssl"
   "udp @boringssl"

@@ -145,80 +145,56 @@ TEST(Run, AWaitThatAlwaysFailsEndsEvenShieldedWaits) {
 
 // Interrupts: each in a process of its own.
 
-int SendToSelf(void *argument) {
-  kill(getpid(), *static_cast<int *>(argument));
-  return weir_delay(WEIR_FOREVER);
+// Runs |body| in a child process with .cancel_on_interrupt, and returns the child's wait status.
+// Its exit status is the run's result, or 100 for any failure.
+int RunInChild(weir_function body, void *argument = nullptr) {
+  pid_t child = fork();
+  if (child == 0) {
+    weir_selector_options options = {};
+    options.cancel_on_interrupt = true;
+    int result = weir_run(&options, body, argument);
+    _exit(result < 0 ? 100 : result);
+  }
+  int status = -1;
+  EXPECT_EQ(child, waitpid(child, &status, 0));
+  return status;
 }
 
-int RunInterrupted(int signal) {
-  weir_selector_options options = {};
-  options.cancel_on_interrupt = true;
-  return weir_run(&options, SendToSelf, &signal);
-}
+bool Exited(int status, int code) { return WIFEXITED(status) && WEXITSTATUS(status) == code; }
 
 TEST(Interrupt, EndsTheRunWithSuccess) {
   for (int signal : {SIGINT, SIGTERM}) {
-    pid_t child = fork();
-    ASSERT_GE(child, 0);
-    if (child == 0) _exit(RunInterrupted(signal) == 0 ? 0 : 1);
-    int status = 0;
-    ASSERT_EQ(child, waitpid(child, &status, 0));
-    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
+    auto body = [](void *argument) {
+      kill(getpid(), *static_cast<int *>(argument));
+      return weir_delay(WEIR_FOREVER);
+    };
+    EXPECT_TRUE(Exited(RunInChild(body, &signal), 0));
   }
 }
 
 TEST(Interrupt, OtherResultsAreKept) {
-  pid_t child = fork();
-  ASSERT_GE(child, 0);
-  if (child == 0) {
-    weir_selector_options options = {};
-    options.cancel_on_interrupt = true;
-    auto body = [](void *) {
-      kill(getpid(), SIGINT);
-      EXPECT_EQ(-ECANCELED, weir_delay(WEIR_FOREVER));
-      return -EIO;
-    };
-    _exit(weir_run(&options, body, nullptr) == -EIO ? 0 : 1);
-  }
-  int status = 0;
-  ASSERT_EQ(child, waitpid(child, &status, 0));
-  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
+  auto body = [](void *) {
+    kill(getpid(), SIGINT);
+    return weir_delay(WEIR_FOREVER) == -ECANCELED ? -EIO : 1;
+  };
+  EXPECT_TRUE(Exited(RunInChild(body), 100));
 }
 
 TEST(Interrupt, OneThatComesAsTheRunEndsIsNotLeftBehind) {
-  pid_t child = fork();
-  ASSERT_GE(child, 0);
-  if (child == 0) {
-    weir_selector_options options = {};
-    options.cancel_on_interrupt = true;
-    auto body = [](void *) {
-      kill(getpid(), SIGINT);
-      return 7;
-    };
-    _exit(weir_run(&options, body, nullptr));
-  }
-  int status = 0;
-  ASSERT_EQ(child, waitpid(child, &status, 0));
-  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 7) << status;
+  auto body = [](void *) {
+    kill(getpid(), SIGINT);
+    return 7;
+  };
+  EXPECT_TRUE(Exited(RunInChild(body), 7));
 }
 
 TEST(Interrupt, ASecondOneKills) {
-  pid_t child = fork();
-  ASSERT_GE(child, 0);
-  if (child == 0) {
-    weir_selector_options options = {};
-    options.cancel_on_interrupt = true;
-    auto body = [](void *) {
-      kill(getpid(), SIGINT);
-      EXPECT_EQ(-ECANCELED, weir_delay(WEIR_FOREVER));
-      kill(getpid(), SIGINT);
-      return 0;
-    };
-    int result = weir_run(&options, body, nullptr);
-    _exit(result == 0 ? 1 : 2);
-  }
-  int status = 0;
-  ASSERT_EQ(child, waitpid(child, &status, 0));
+  auto body = [](void *) {
+    kill(getpid(), SIGINT);
+    if (weir_delay(WEIR_FOREVER) == -ECANCELED) kill(getpid(), SIGINT);
+    return 0;
+  };
+  int status = RunInChild(body);
   EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGINT) << status;
 }
 

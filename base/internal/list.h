@@ -25,23 +25,28 @@ typedef weir_internal_link weir_internal_list;
 #define WEIR_INTERNAL_CONTAINER(pointer, type, member) \
   ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
+// weir_internal_link_init makes |link| one that is in no list.
 static inline void weir_internal_link_init(weir_internal_link *link) {
   link->next = link;
   link->previous = link;
 }
 
+// weir_internal_list_init makes |list| empty.
 static inline void weir_internal_list_init(weir_internal_list *list) {
   weir_internal_link_init(list);
 }
 
+// weir_internal_link_is_linked tells whether |link| is in a list.
 static inline bool weir_internal_link_is_linked(const weir_internal_link *link) {
   return link->next != link;
 }
 
+// weir_internal_list_is_empty tells whether |list| has no members.
 static inline bool weir_internal_list_is_empty(const weir_internal_list *list) {
   return list->next == list;
 }
 
+// weir_internal_list_append puts |link|, which is in no list, behind the last member.
 static inline void weir_internal_list_append(weir_internal_list *list, weir_internal_link *link) {
   link->previous = list->previous;
   link->next = list;
@@ -49,6 +54,7 @@ static inline void weir_internal_list_append(weir_internal_list *list, weir_inte
   list->previous = link;
 }
 
+// weir_internal_link_remove takes |link| out of its list, if it is in one.
 static inline void weir_internal_link_remove(weir_internal_link *link) {
   link->previous->next = link->next;
   link->next->previous = link->previous;

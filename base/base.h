@@ -41,6 +41,7 @@ enum weir_error {
   WEIR_E_TLS_TRUNCATED = -10005,    // the peer's stream ended without close_notify (RFC 8446, 6.1)
   WEIR_E_TLS_CERTIFICATE = -10006,  // the peer's certificate was refused
   WEIR_E_TLS_PROTOCOL = -10007,     // the peer broke the TLS protocol
+  WEIR_E_LINE_UNTERMINATED = -10008,  // the stream ended where a line had to end
 };
 
 // weir_error_name returns the name of |code| as a C programmer writes it ("ECONNREFUSED",

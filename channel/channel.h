@@ -13,6 +13,9 @@
 // Reading and writing push back: a channel holds at most its capacity, and a write suspends while
 // the peer is slow.
 //
+// What channels do is in weir/read_channel.h, weir/write_channel.h, weir/numbers.h and weir/copy.h,
+// which this header includes; how to make a connection of your own in weir/custom_connection.h.
+//
 // Example:
 //   static int shout(void *argument) {
 //     weir_write_channel *output = weir_open_write_channel((weir_connection *)argument, true);
@@ -36,17 +39,17 @@
 #ifndef WEIR_CHANNEL_H
 #define WEIR_CHANNEL_H
 
-#include <stdarg.h>
-
 #include "weir/base.h"
+#include "weir/copy.h"
+#include "weir/numbers.h"
+#include "weir/read_channel.h"
+#include "weir/write_channel.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
 typedef struct weir_connection weir_connection;
-typedef struct weir_read_channel weir_read_channel;
-typedef struct weir_write_channel weir_write_channel;
 
 // weir_open_read_channel returns the read channel of |connection|, always the same one. It lives as
 // long as the connection. Cannot fail; reads nothing yet.
@@ -60,107 +63,6 @@ weir_read_channel *weir_open_read_channel(weir_connection *connection);
 // wait as long as the coroutine computes: call weir_flush before long computations. Without
 // auto-flush it leaves at weir_flush, at the close, or when the capacity is reached.
 weir_write_channel *weir_open_write_channel(weir_connection *connection, bool auto_flush);
-
-// Options of channels
-
-// What ends a line.
-typedef enum weir_line_ending {
-  WEIR_LINE_LF = 0,  // LF or CR LF; a lone CR is part of the line
-  // LF, CR LF or a lone CR. A CR ends the line at once, so that a peer that sends nothing else is
-  // answered; if a LF comes directly behind it, the next read, of whatever kind, drops it.
-  WEIR_LINE_ANY = 1,
-} weir_line_ending;
-
-// All zero is the default.
-typedef struct weir_read_channel_options {
-  size_t capacity;    // bytes read ahead at most, but for a longer line; default 16 KiB
-  size_t line_limit;  // bytes of a line at most, without what ends it; default 64 KiB
-  weir_line_ending line_ending;
-  // After WEIR_E_LINE_TOO_LONG, skip the rest of that line. Off by default: the line stays, unread.
-  bool resynchronise;
-} weir_read_channel_options;
-
-// All zero is the default.
-typedef struct weir_write_channel_options {
-  size_t capacity;  // bytes held at most before a write suspends; default 16 KiB
-} weir_write_channel_options;
-
-// weir_read_channel_configure and weir_write_channel_configure replace the channel's options;
-// |options| is copied, NULL is all defaults. Do not suspend. Return 0; -EBUSY while the channel
-// holds bytes or is in use; -EINVAL for a capacity or limit above 1 GiB or an unknown line ending.
-WEIR_MUST_USE int weir_read_channel_configure(weir_read_channel *channel,
-                                              const weir_read_channel_options *options);
-WEIR_MUST_USE int weir_write_channel_configure(weir_write_channel *channel,
-                                               const weir_write_channel_options *options);
-
-// Reading
-//
-// Every function below suspends until it can do its work. Besides what it names, each returns
-// -ECANCELED, -ETIMEDOUT, -EBUSY, -EXDEV, -EINVAL outside a coroutine, -ENOMEM, WEIR_E_CLOSED when
-// the connection is closed meanwhile, -ECONNABORTED when it was aborted, or what the transport
-// reports (-ECONNRESET, ...). After any of these except the last two, nothing is lost: bytes that
-// were not reported as read are read by the next call.
-
-// weir_read_available reads at least 1 and at most |size| bytes into |out|, as many as are there.
-// Returns their number (never more than INT_MAX), or WEIR_E_END_OF_STREAM. A |size| of 0 returns 0
-// at once.
-WEIR_MUST_USE int weir_read_available(weir_read_channel *channel, void *out, size_t size);
-
-// weir_read_fully reads exactly |size| bytes into |out|. *out_done, which may be NULL, gets the
-// number of bytes that |out| now holds: |size| when 0 is returned, fewer on failure, and they count
-// as read. Returns 0, or WEIR_E_END_OF_STREAM when the stream ended before.
-WEIR_MUST_USE int weir_read_fully(weir_read_channel *channel, void *out, size_t size,
-                                  size_t *out_done);
-
-// weir_read_line reads a line and stores it, without what ends it, in *out_line. The line belongs
-// to the channel and is valid until the next read from it or its close. A last line that nothing
-// ends is a line like others, if it is not empty. Returns 0; WEIR_E_END_OF_STREAM when no line is
-// left; or WEIR_E_LINE_TOO_LONG when the line is longer than the channel's limit: then, with the
-// option |resynchronise|, the next read begins after that line, and otherwise where the line
-// begins. *out_line is empty on failure.
-WEIR_MUST_USE int weir_read_line(weir_read_channel *channel, weir_bytes *out_line);
-
-// weir_read_utf8_line is weir_read_line for text: a line that is not well-formed UTF-8 (RFC 3629:
-// no overlong forms, no surrogates, nothing above U+10FFFF) is read and stored in *out_line all the
-// same, and WEIR_E_INVALID_UTF8 returned. NUL bytes are legal.
-WEIR_MUST_USE int weir_read_utf8_line(weir_read_channel *channel, weir_bytes *out_line);
-
-// Writing
-//
-// Every function below suspends while the channel has no room. Besides what it names, each returns
-// 0, -ECANCELED, -ETIMEDOUT, -EBUSY, -EXDEV, -EINVAL outside a coroutine, -ENOMEM, WEIR_E_CLOSED
-// when the channel or connection is closed, -ECONNABORTED when it was aborted, or what the
-// transport reports (-EPIPE, -ECONNRESET, ...). A failure of the transport stays: every later
-// write, flush and the close return it again. No pointer to what is written is kept.
-
-// weir_write_fully writes |size| bytes at |data|. *out_done, which may be NULL, gets the number of
-// bytes taken: |size| on success, perhaps fewer on failure.
-WEIR_MUST_USE int weir_write_fully(weir_write_channel *channel, const void *data, size_t size,
-                                   size_t *out_done);
-
-// weir_write_string writes the characters of |text|, without the final NUL. If they fit into the
-// channel's capacity they are taken all or, on failure, none.
-WEIR_MUST_USE int weir_write_string(weir_write_channel *channel, const char *text);
-
-// weir_write_line writes |line| and CR LF, all or none if they fit into the channel's capacity.
-// What the line contains is not checked.
-WEIR_MUST_USE int weir_write_line(weir_write_channel *channel, weir_bytes line);
-
-// weir_write_format writes what printf(3) would print, all or none if it fits into the channel's
-// capacity. -EINVAL for a format that printf refuses, -EOVERFLOW for a text above INT_MAX bytes.
-WEIR_MUST_USE int weir_write_format(weir_write_channel *channel, const char *format, ...)
-    WEIR_PRINTF_LIKE(2, 3);
-WEIR_MUST_USE int weir_write_format_list(weir_write_channel *channel, const char *format,
-                                         va_list arguments) WEIR_PRINTF_LIKE(2, 0);
-
-// weir_flush suspends until all that was written has been taken by the transport: by the kernel for
-// a socket. Returns 0 or as above; what could not be sent yet stays in the channel.
-WEIR_MUST_USE int weir_flush(weir_write_channel *channel);
-
-// weir_write_channel_close flushes and then ends the stream to the peer: a half-close, reading goes
-// on. Afterwards writes return WEIR_E_CLOSED. A second call returns 0 and does nothing. When the
-// flush fails, so does the close, the stream is not ended, and the close may be called again.
-WEIR_MUST_USE int weir_write_channel_close(weir_write_channel *channel);
 
 // Connections
 

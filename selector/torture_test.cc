@@ -123,6 +123,24 @@ int Forget(bool *happened) {
   return result;
 }
 
+// More descriptors than the loop has room for at first, all of them known at once.
+int Many(bool *happened) {
+  ForeignPipe pipe;
+  std::vector<int> copies;
+  int result = 0;
+  for (int i = 0; i < 200 && result == 0; i++) {
+    copies.push_back(fcntl(pipe.output, F_DUPFD_CLOEXEC, 0));
+    result = weir_selector_select(copies.back(), WEIR_READABLE | WEIR_WRITABLE);
+    *happened = result == WEIR_WRITABLE;
+    if (*happened) result = 0;
+  }
+  for (int copy : copies) {
+    weir_selector_forget(copy);
+    close(copy);
+  }
+  return result;
+}
+
 int Interrupt(bool *happened) {
   raise(SIGTERM);
   int result = weir_delay(WEIR_FOREVER);
@@ -135,13 +153,15 @@ Scenario Of(const char *name, int (*body)(bool *happened)) {
   scenario.name = name;
   scenario.run = weir_testing::InCoroutine(body);
   scenario.virtual_time = true;
+  scenario.stride = 7;
   scenario.least_allocations = 5;
   scenario.least_calls = 15;
   return scenario;
 }
 
 std::vector<Scenario> Scenarios() {
-  return {Of("Transfer", Transfer), Of("Forget", Forget), Of("Interrupt", Interrupt)};
+  return {Of("Transfer", Transfer), Of("Forget", Forget), Of("Many", Many),
+          Of("Interrupt", Interrupt)};
 }
 
 INSTANTIATE_TEST_SUITE_P(Selector, Torture, ::testing::ValuesIn(Scenarios()), ScenarioName);

@@ -2,8 +2,6 @@
 
 #include "coroutine/internal/context.h"
 
-#include <stdbool.h>
-
 void weir_internal_context_make(weir_internal_context *context, void *bottom, size_t size,
                                 weir_internal_entry entry, void *argument) {
   context->stack_pointer =
@@ -26,35 +24,8 @@ void weir_internal_context_entered(weir_internal_context *from) {
 #endif
 }
 
-// Tells the sanitizers that |from| is about to be left for |to|, for ever or for a while. TSan
-// counts the calls and returns of each fiber, so this must not return on another fiber than it was
-// called on.
-__attribute__((always_inline)) static inline void announce(weir_internal_context *from,
-                                                           weir_internal_context *to,
-                                                           bool for_ever) {
-#if WEIR_INTERNAL_TSAN
-  from->fiber = __tsan_get_current_fiber();
-  __tsan_switch_to_fiber(to->fiber, 0);
-#endif
-#if WEIR_INTERNAL_ASAN
-  __sanitizer_start_switch_fiber(for_ever ? NULL : &from->fake_stack, to->stack_bottom,
-                                 to->stack_size);
-#endif
-  (void)from;
-  (void)to;
-  (void)for_ever;
-}
-
-void weir_internal_context_switch(weir_internal_context *from, weir_internal_context *to) {
-  announce(from, to, false);
-  weir_internal_switch_stack(&from->stack_pointer, to->stack_pointer);
-#if WEIR_INTERNAL_ASAN
-  __sanitizer_finish_switch_fiber(from->fake_stack, NULL, NULL);
-#endif
-}
-
 void weir_internal_context_leave(weir_internal_context *from, weir_internal_context *to) {
-  announce(from, to, true);
+  weir_internal_context_announce(from, to, true);
   weir_internal_switch_stack(&from->stack_pointer, to->stack_pointer);
   __builtin_unreachable();
 }

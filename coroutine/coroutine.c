@@ -4,9 +4,6 @@
 
 #include "coroutine/internal/coroutine.h"
 
-// After so many operations that did not need to wait, a coroutine lets others run.
-enum { OPERATIONS_PER_TURN = 64 };
-
 // Where a control block begins, below the end of its stack.
 enum { CONTROL_BLOCK_ALIGNMENT = 64 };
 
@@ -63,16 +60,10 @@ weir_internal_coroutine *weir_internal_coroutine_create(weir_internal_loop *loop
   return coroutine;
 }
 
-void weir_internal_coroutine_resume(weir_internal_coroutine *coroutine) {
-  weir_internal_loop *loop = coroutine->loop;
-  coroutine->budget = OPERATIONS_PER_TURN;
-  loop->current = coroutine;
-  weir_internal_context_switch(&loop->context, &coroutine->context);
-  loop->current = NULL;
-  if (loop->ended == NULL) return;
-  loop->ended = NULL;
-  weir_internal_context_destroy(&coroutine->context);
-  weir_internal_stack_return(&loop->stacks, coroutine->stack);
+void weir_internal_coroutine_look_again(weir_internal_coroutine *coroutine) {
+  if (coroutine != coroutine->loop->current || weir_internal_thread.allowance == 0) return;
+  coroutine->turn = weir_internal_thread.allowance;
+  weir_internal_thread.allowance = 0;
 }
 
 int weir_internal_coroutine_park(weir_internal_coroutine *coroutine) {
@@ -97,14 +88,17 @@ static int yield_now(weir_internal_coroutine *coroutine) {
   return weir_internal_coroutine_check(coroutine);
 }
 
-int weir_internal_enter(const weir_internal_loop *loop) {
+int weir_internal_enter_slowly(const weir_internal_loop *loop) {
   weir_internal_coroutine *coroutine = weir_internal_running();
   if (coroutine == NULL) return -EINVAL;
   if (loop != NULL && loop != coroutine->loop) return -EXDEV;
   int stop = weir_internal_coroutine_check(coroutine);
   if (stop < 0) return stop;
-  if (--coroutine->budget > 0) return 0;
-  return yield_now(coroutine);
+  weir_internal_coroutine_look_again(coroutine);
+  if (coroutine->turn == 0) return yield_now(coroutine);
+  weir_internal_thread.allowance = coroutine->turn - 1;
+  coroutine->turn = 0;
+  return 0;
 }
 
 int weir_yield(void) {
@@ -134,7 +128,7 @@ bool weir_internal_wake(weir_internal_ticket ticket, int reason) {
   if (!win(ticket)) return false;
   weir_internal_coroutine *coroutine = ticket.coroutine;
   coroutine->wake_reason = reason;
-  if (coroutine->loop == weir_internal_thread_loop) {
+  if (coroutine->loop == weir_internal_thread.loop) {
     weir_internal_loop_make_ready(coroutine->loop, coroutine);
   } else {
     weir_internal_loop_post(coroutine->loop, &coroutine->wake_message);
@@ -191,6 +185,7 @@ int weir_internal_suspend(weir_internal_ticket ticket, int64_t until) {
 
 static void cancel_one(weir_internal_coroutine *coroutine, bool force) {
   coroutine->cancelled = true;
+  weir_internal_coroutine_look_again(coroutine);
   weir_internal_ticket ticket = present_ticket(coroutine);
   if (!is_parked(ticket) || (coroutine->shields > 0 && !force)) return;
   // A wake that is lost has met one that came before, and the next suspension tells.

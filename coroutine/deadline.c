@@ -6,9 +6,10 @@
 #include "coroutine/internal/coroutine.h"
 
 int64_t weir_now(void) {
-  weir_internal_loop *loop = weir_internal_thread_loop;
+  weir_internal_loop *loop = weir_internal_thread.loop;
   if (loop == NULL) return 0;
   loop->now = loop->operations->now(loop->operations_context);
+  if (loop->current != NULL) weir_internal_coroutine_look_again(loop->current);
   return loop->now;
 }
 
@@ -34,9 +35,11 @@ static void take_over(weir_internal_coroutine *coroutine, int64_t deadline) {
   coroutine->deadline = deadline;
   coroutine->deadline_owner = coroutine->bracket_depth;
   coroutine->deadline_expired = false;
+  weir_internal_coroutine_look_again(coroutine);
 }
 
 static bool close_bracket(weir_internal_coroutine *coroutine, weir_timeout timeout) {
+  weir_internal_coroutine_look_again(coroutine);
   coroutine->bracket_depth = timeout.depth - 1;
   if (coroutine->deadline_owner < timeout.depth) return false;
   bool expired = coroutine->deadline_owner == timeout.depth && coroutine->deadline_expired;

@@ -8,7 +8,14 @@
 // The world is asked for news after so many coroutines at the latest.
 enum { COROUTINES_PER_ROUND = 128 };
 
-__thread weir_internal_loop *weir_internal_thread_loop __attribute__((tls_model("initial-exec")));
+// After so many operations that did not need to wait, a coroutine lets others run.
+enum { OPERATIONS_PER_TURN = 64 };
+
+// What a coroutine uses of its stack when it goes on with a socket: bytes below and above the place
+// where it was parked.
+enum { PREFETCH_BELOW = 448, PREFETCH_ABOVE = 768, CACHE_LINE = 64 };
+
+__thread weir_internal_thread_state weir_internal_thread __attribute__((tls_model("initial-exec")));
 
 int weir_internal_loop_create(weir_internal_loop **out,
                               const weir_internal_loop_operations *operations, void *context,
@@ -54,9 +61,48 @@ static weir_internal_coroutine *take_ready(weir_internal_loop *loop) {
   return coroutine;
 }
 
+static inline void begin_turn(weir_internal_coroutine *coroutine) {
+  weir_internal_loop *loop = coroutine->loop;
+  loop->current = coroutine;
+  coroutine->turn = 0;
+  weir_internal_thread.allowance = OPERATIONS_PER_TURN;
+  if (coroutine->cancelled || coroutine->deadline <= loop->now) {
+    weir_internal_coroutine_look_again(coroutine);
+  }
+}
+
+static inline void end_turn(weir_internal_loop *loop) {
+  weir_internal_thread.allowance = 0;
+  loop->current = NULL;
+}
+
+// Runs |coroutine| until it suspends or ends.
+static inline void resume(weir_internal_coroutine *coroutine) {
+  weir_internal_loop *loop = coroutine->loop;
+  begin_turn(coroutine);
+  weir_internal_context_switch(&loop->context, &coroutine->context);
+  end_turn(loop);
+  if (loop->ended == NULL) return;
+  loop->ended = NULL;
+  weir_internal_context_destroy(&coroutine->context);
+  weir_internal_stack_return(&loop->stacks, coroutine->stack);
+}
+
+// Fetches what |coroutine| will use from memory, while another one runs. With a thousand of them
+// the caches hold none for long. A prefetch of any address is legal.
+static inline void prefetch(const weir_internal_coroutine *coroutine) {
+  const char *at = (const char *)coroutine->context.stack_pointer - PREFETCH_BELOW;
+#pragma GCC unroll 64
+  for (int i = 0; i < (PREFETCH_BELOW + PREFETCH_ABOVE) / CACHE_LINE; i++) {
+    __builtin_prefetch(at + CACHE_LINE * i, 1);
+  }
+}
+
 static void run_ready(weir_internal_loop *loop) {
   for (int i = 0; i < COROUTINES_PER_ROUND && loop->ready_first != NULL; i++) {
-    weir_internal_coroutine_resume(take_ready(loop));
+    weir_internal_coroutine *coroutine = take_ready(loop);
+    if (loop->ready_first != NULL) prefetch(loop->ready_first);
+    resume(coroutine);
   }
 }
 
@@ -167,7 +213,7 @@ static void drain(weir_internal_loop *loop) {
 }
 
 int weir_internal_loop_run(weir_internal_loop *loop, weir_function function, void *argument) {
-  if (weir_internal_thread_loop != NULL || loop->running) return -EBUSY;
+  if (weir_internal_thread.loop != NULL || loop->running) return -EBUSY;
   loop->now = loop->operations->now(loop->operations_context);
   loop->wait_failure = 0;
   weir_internal_coroutine *root = weir_internal_coroutine_create(loop, function, argument);
@@ -175,12 +221,12 @@ int weir_internal_loop_run(weir_internal_loop *loop, weir_function function, voi
   weir_internal_scope_init(&root->own_scope, root);
   loop->root = root;
   loop->running = true;
-  weir_internal_thread_loop = loop;
+  weir_internal_thread.loop = loop;
   weir_internal_loop_make_ready(loop, root);
   run_coroutines(loop);
   drain(loop);
   await_posters(loop);
-  weir_internal_thread_loop = NULL;
+  weir_internal_thread.loop = NULL;
   loop->running = false;
   return loop->wait_failure < 0 ? loop->wait_failure : loop->root_result;
 }

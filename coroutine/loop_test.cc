@@ -90,6 +90,57 @@ TEST_F(Loop, OperationsThatNeverWaitStillYieldNowAndThen) {
   });
 }
 
+// A coroutine that runs on without suspending learns at its next operation what has changed since
+// its last one.
+TEST_F(Loop, EnterSeesAtOnceThatTheCoroutineWasCancelled) {
+  weir_job *job = nullptr;
+  Body body = [&] {
+    EXPECT_EQ(0, weir_internal_enter(loop_.get()));
+    weir_job_cancel(job);
+    EXPECT_EQ(-ECANCELED, weir_internal_enter(loop_.get()));
+    weir_shield shield = weir_shield_begin();
+    EXPECT_EQ(0, weir_internal_enter(loop_.get()));
+    weir_shield_end(shield);
+    EXPECT_EQ(-ECANCELED, weir_internal_enter(loop_.get()));
+    return 0;
+  };
+  loop_.Run([&] {
+    EXPECT_EQ(0, weir_launch(nullptr, &job, nullptr, VirtualLoop::Call, &body));
+    EXPECT_EQ(0, weir_scope_wait(nullptr));
+    weir_job_close(job);
+    return 0;
+  });
+}
+
+TEST_F(Loop, EnterSeesAtOnceThatADeadlineHasPassed) {
+  loop_.Run([&] {
+    weir_timeout timeout = weir_timeout_begin(WEIR_SECOND);
+    EXPECT_EQ(0, weir_internal_enter(loop_.get()));
+    loop_.Advance(2 * WEIR_SECOND);
+    EXPECT_EQ(loop_.now(), weir_now());
+    EXPECT_EQ(-ETIMEDOUT, weir_internal_enter(loop_.get()));
+    EXPECT_TRUE(weir_timeout_end(timeout));
+    EXPECT_EQ(0, weir_internal_enter(loop_.get()));
+    return 0;
+  });
+}
+
+// Brackets must not begin a new turn.
+TEST_F(Loop, BracketsDoNotKeepTheOthersWaiting) {
+  bool ran = false;
+  Body other = [&] { return ran = true, 0; };
+  loop_.Run([&] {
+    EXPECT_EQ(0, Launch(&other));
+    for (int i = 0; i < 1000 && !ran; i++) {
+      weir_timeout timeout = weir_timeout_begin(WEIR_SECOND);
+      EXPECT_EQ(0, weir_internal_enter(loop_.get()));
+      weir_timeout_end(timeout);
+    }
+    EXPECT_TRUE(ran);
+    return 0;
+  });
+}
+
 TEST_F(Loop, WaitQueueServesInOrderAndSkipsTheCancelled) {
   weir_internal_wait_queue queue;
   weir_internal_wait_queue_init(&queue);

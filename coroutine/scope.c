@@ -114,7 +114,7 @@ int weir_launch(weir_scope *scope, weir_job **out_or_null, const weir_launch_opt
   if (out_or_null != NULL) *out_or_null = NULL;
   scope = resolve(scope);
   if (scope == NULL || function == NULL) return -EINVAL;
-  weir_internal_loop *loop = weir_internal_thread_loop;
+  weir_internal_loop *loop = weir_internal_thread.loop;
   if (scope->owner->loop != loop) return -EXDEV;
   weir_job *job = NULL;
   if (out_or_null != NULL) {

@@ -6,7 +6,16 @@
 
 #include "selector/internal/selector.h"
 
-enum { EVENTS_PER_WAIT = 256 };
+enum {
+  // Of the events that the kernel has told, so many are handed out in one turn of the loop: few
+  // enough that what handing out has brought into the cache is still there when its coroutine runs.
+  EVENTS_PER_TURN = 64,
+  // While one event is handed out, what belongs to one so far behind it is fetched from memory.
+  EVENTS_AHEAD = 4,
+};
+
+// A socket's memory lies around its registration: these bytes of it are used for every event.
+enum { PREFETCH_BEFORE = 320, PREFETCH_BEHIND = 128, CACHE_LINE = 64 };
 
 // The events that stay once seen. After any of them a short read proves nothing: the end of the
 // stream or more data may be behind it without a further edge.
@@ -66,28 +75,51 @@ static int64_t time_left(const weir_internal_selector_loop *loop, int64_t until)
   return until > now ? until - now : 0;
 }
 
+static void prefetch(const weir_internal_selector_loop *loop, uint64_t name) {
+  const char *registration = (const char *)weir_internal_slot_find(&loop->slots, name);
+  if (registration == NULL) return;
+  for (int at = -PREFETCH_BEFORE; at < PREFETCH_BEHIND; at += CACHE_LINE) {
+    __builtin_prefetch(registration + at, 1);
+  }
+}
+
+static void hand_out(weir_internal_selector_loop *loop) {
+  uint32_t end = loop->event_count;
+  if (end - loop->next_event > EVENTS_PER_TURN) end = loop->next_event + EVENTS_PER_TURN;
+  while (loop->next_event < end) {
+    uint32_t ahead = loop->next_event + EVENTS_AHEAD;
+    if (ahead < loop->event_count) prefetch(loop, loop->events[ahead].data.u64);
+    const struct epoll_event *event = &loop->events[loop->next_event++];
+    weir_internal_registration *registration =
+        weir_internal_slot_find(&loop->slots, event->data.u64);
+    if (registration != NULL) registration->ready(registration, event->events);
+  }
+}
+
 static int wait_backend(weir_internal_selector_loop *loop, int64_t until) {
   const weir_internal_system_calls *calls = calls_of(loop);
-  struct epoll_event events[EVENTS_PER_WAIT];
-  int count = calls->epoll_wait(calls->context, loop->epoll_fd, events, EVENTS_PER_WAIT,
-                                time_left(loop, until));
-  if (count == -EINTR) return 0;
-  for (int i = 0; i < count; i++) {
-    weir_internal_registration *registration =
-        weir_internal_slot_find(&loop->slots, events[i].data.u64);
-    if (registration != NULL) registration->ready(registration, events[i].events);
+  if (loop->next_event == loop->event_count) {
+    int count = calls->epoll_wait(calls->context, loop->epoll_fd, loop->events,
+                                  WEIR_INTERNAL_EVENTS_PER_WAIT, time_left(loop, until));
+    if (count < 0) return count == -EINTR ? 0 : count;
+    loop->event_count = (uint32_t)count;
+    loop->next_event = 0;
   }
-  return count < 0 ? count : 0;
+  hand_out(loop);
+  return 0;
 }
 
 // Descriptors
 
-static void complete(weir_internal_descriptor *descriptor, weir_internal_direction direction) {
+static bool only_asks(const weir_internal_operation *operation) {
+  return operation->kind >= WEIR_INTERNAL_READABLE;
+}
+
+static inline void complete(weir_internal_descriptor *descriptor,
+                            weir_internal_direction direction) {
   weir_internal_operation *operation = descriptor->waiting[direction];
   descriptor->waiting[direction] = NULL;
-  bool only_asked =
-      operation->kind == WEIR_INTERNAL_READABLE || operation->kind == WEIR_INTERNAL_WRITABLE;
-  operation->result = only_asked ? 0 : -EAGAIN;
+  operation->result = only_asks(operation) ? 0 : -EAGAIN;
   operation->complete(operation);
 }
 
@@ -105,17 +137,21 @@ static void descriptor_ready(weir_internal_registration *registration, uint32_t 
   weir_internal_descriptor *descriptor =
       WEIR_INTERNAL_CONTAINER(registration, weir_internal_descriptor, registration);
   descriptor->seen |= events & sticky_events;
-  bool readable = (events & read_events) != 0;
-  bool writable = (events & write_events) != 0;
-  if (readable) descriptor->ready[WEIR_INTERNAL_READ] = true;
-  if (writable) descriptor->ready[WEIR_INTERNAL_WRITE] = true;
-  readable = readable && descriptor->waiting[WEIR_INTERNAL_READ] != NULL;
-  writable = writable && descriptor->waiting[WEIR_INTERNAL_WRITE] != NULL;
-  if (readable && writable) {
+  bool read_waits = false;
+  bool write_waits = false;
+  if ((events & read_events) != 0) {
+    descriptor->ready[WEIR_INTERNAL_READ] = true;
+    read_waits = descriptor->waiting[WEIR_INTERNAL_READ] != NULL;
+  }
+  if ((events & write_events) != 0) {
+    descriptor->ready[WEIR_INTERNAL_WRITE] = true;
+    write_waits = descriptor->waiting[WEIR_INTERNAL_WRITE] != NULL;
+  }
+  if (read_waits && write_waits) {
     complete_both(descriptor);
-  } else if (readable) {
+  } else if (read_waits) {
     complete(descriptor, WEIR_INTERNAL_READ);
-  } else if (writable) {
+  } else if (write_waits) {
     complete(descriptor, WEIR_INTERNAL_WRITE);
   }
 }

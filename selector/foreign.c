@@ -126,6 +126,11 @@ static int begin(weir_internal_foreign *foreign, selecting *self, int interest) 
   for (int i = 0; i < 2; i++) {
     if ((interest & interests[i]) != 0 && foreign->waiting[i] != NULL) return -EBUSY;
   }
+  if (foreign->waiting[0] == NULL && foreign->waiting[1] == NULL) {
+    // What the kernel told those who waited before, and they did not live to see, says nothing
+    // about now.
+    weir_internal_slot_renew(&foreign->loop->slots, foreign->registration.slot);
+  }
   for (int i = 0; i < 2; i++) {
     if ((interest & interests[i]) != 0) foreign->waiting[i] = self;
   }

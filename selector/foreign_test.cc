@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "testing/virtual_clock.h"
 #include "weir/selector.h"
@@ -81,6 +82,49 @@ TEST_F(Select, ItIsALevelNotAnEdge) {
     }
     return 0;
   });
+}
+
+// So many descriptors become ready at once that the loop tells of them in several turns. One whose
+// wait is given up in between, and whose byte is read, must not be told of at the next wait.
+TEST_F(Select, WhatWasNotToldYetIsNotToldToTheNext) {
+  const int count = 480;
+  std::vector<int> fds(2 * count);
+  for (int i = 0; i < count; i++) {
+    ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, &fds[2 * i]));
+  }
+  std::vector<Body> bodies(count);
+  std::vector<weir_job *> jobs(count);
+  int told = 0;
+  Run([&] {
+    for (int i = 0; i < count; i++) {
+      bodies[i] = [&, i] {
+        int result = weir_selector_select(fds[2 * i], WEIR_READABLE);
+        if (result == -ECANCELED) return result;
+        // The first one who is told takes everything from all the others.
+        if (told++ > 0) return 0;
+        for (int k = 0; k < count; k++) {
+          char byte;
+          EXPECT_EQ(1, read(fds[2 * k], &byte, 1));
+          if (k != i) weir_job_cancel(jobs[k]);
+        }
+        return 0;
+      };
+      EXPECT_EQ(0, Launch(&bodies[i], &jobs[i]));
+    }
+    EXPECT_EQ(0, weir_yield());
+    for (int i = 0; i < count; i++) EXPECT_EQ(1, write(fds[2 * i + 1], "x", 1));
+    while (told == 0) EXPECT_EQ(0, weir_yield());
+    for (int i : {count - 1, 0}) {
+      EXPECT_EQ(0, weir_job_wait(jobs[i], nullptr));
+      weir_timeout timeout = weir_timeout_begin(1);
+      EXPECT_EQ(-ETIMEDOUT, weir_selector_select(fds[2 * i], WEIR_READABLE)) << i;
+      weir_timeout_end(timeout);
+    }
+    for (weir_job *job : jobs) weir_job_close(job);
+    for (int fd : fds) weir_selector_forget(fd);
+    return 0;
+  });
+  for (int fd : fds) close(fd);
 }
 
 TEST_F(Select, HangUpIsReady) {

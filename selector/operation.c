@@ -40,12 +40,7 @@ void weir_internal_descriptor_close(weir_internal_descriptor *descriptor) {
 }
 
 static weir_internal_direction direction_of(const weir_internal_operation *operation) {
-  static const unsigned char directions[] = {
-      [WEIR_INTERNAL_RECEIVE] = WEIR_INTERNAL_READ,   [WEIR_INTERNAL_ACCEPT] = WEIR_INTERNAL_READ,
-      [WEIR_INTERNAL_SEND] = WEIR_INTERNAL_WRITE,     [WEIR_INTERNAL_CONNECT] = WEIR_INTERNAL_WRITE,
-      [WEIR_INTERNAL_WRITABLE] = WEIR_INTERNAL_WRITE, [WEIR_INTERNAL_READABLE] = WEIR_INTERNAL_READ,
-  };
-  return (weir_internal_direction)directions[operation->kind];
+  return (weir_internal_direction)(operation->kind & 1);
 }
 
 // Binds a descriptor to the loop on which it is used first.
@@ -63,20 +58,25 @@ static int bind_here(weir_internal_descriptor *descriptor) {
   return -EXDEV;
 }
 
-static inline int run(weir_internal_operation *operation, weir_internal_direction direction) {
+// Makes sure that |descriptor| belongs to the loop of this thread.
+static inline int check_loop(weir_internal_descriptor *descriptor) {
+  if (descriptor->loop == NULL) return bind_here(descriptor);
+  return descriptor->loop->loop == weir_internal_current_loop() ? 0 : -EXDEV;
+}
+
+static inline int run_here(weir_internal_operation *operation, weir_internal_direction direction) {
   weir_internal_descriptor *descriptor = operation->descriptor;
-  if (descriptor->loop == NULL) {
-    int result = bind_here(descriptor);
-    if (result < 0) return result;
-  } else if (descriptor->loop->loop != weir_internal_current_loop()) {
-    return -EXDEV;
-  }
   if (descriptor->waiting[direction] != NULL) return -EBUSY;
   if (!descriptor->ready[direction]) return -EAGAIN;
   int result = descriptor->loop->backend->attempt(operation);
   // Whoever ends the wait after -EAGAIN, it is not the system call.
   operation->by_kernel = result != -EAGAIN;
   return result;
+}
+
+static inline int run(weir_internal_operation *operation, weir_internal_direction direction) {
+  int result = check_loop(operation->descriptor);
+  return result < 0 ? result : run_here(operation, direction);
 }
 
 int weir_internal_try(weir_internal_operation *operation) {
@@ -144,8 +144,10 @@ static void give_up(weir_internal_operation *operation, awaiter *self) {
 
 static int await(weir_internal_operation *operation, awaiter *self) {
   weir_internal_descriptor *descriptor = operation->descriptor;
+  int result = check_loop(descriptor);
+  if (result < 0) return result;
   for (;;) {
-    int result = run(operation, self->direction);
+    result = run_here(operation, self->direction);
     if (result != -EAGAIN) return result;
     descriptor->waiting[self->direction] = operation;
     self->completed = false;

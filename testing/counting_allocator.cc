@@ -29,7 +29,11 @@ void CountingAllocator::FailNth(int nth) {
 }
 
 bool CountingAllocator::Refuses() {
-  if (requests_left_ <= 0 || --requests_left_ > 0) return false;
+  return requests_left_ > 0 && --requests_left_ == 0 && Refuse();
+}
+
+// Apart, so that a debugger can stop here.
+bool CountingAllocator::Refuse() {
   refused_ = true;
   return true;
 }

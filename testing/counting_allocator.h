@@ -41,6 +41,7 @@ class CountingAllocator {
   static int Guard(void *context, void *pages, size_t size);
   static void Trim(void *context, void *pages, size_t size);
   bool Refuses();
+  bool Refuse();
   void CountBlock(long size);
 
   std::atomic<long> requests_left_{0};

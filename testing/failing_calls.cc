@@ -5,8 +5,6 @@
 #include <cerrno>
 #include <vector>
 
-#include "weir/base.h"
-
 namespace weir_testing {
 namespace {
 
@@ -45,12 +43,11 @@ const std::array<Kind, kCallKinds> &Kinds() {
   return *kinds;
 }
 
+using Table = weir_internal_system_calls;
+
 FailingCalls *Self(void *context) { return static_cast<FailingCalls *>(context); }
 
-const weir_internal_system_calls &kKernel = weir_internal_kernel;
-
-// Wrapped<Call, &weir_internal_system_calls::member>::Function counts, then fails or asks the
-// kernel.
+// Wrapped<Call, &weir_internal_system_calls::member>::Function counts, then fails or asks below.
 template <Call call, typename Member, Member member>
 struct Wrapped;
 
@@ -59,14 +56,13 @@ template <Call call, typename... Arguments,
 struct Wrapped<call, int (*weir_internal_system_calls::*)(void *, Arguments...), member> {
   static int Function(void *context, Arguments... arguments) {
     int error = Self(context)->Enter(call);
-    return error != 0 ? -error : (kKernel.*member)(kKernel.context, arguments...);
+    const Table &below = Self(context)->below();
+    return error != 0 ? -error : (below.*member)(below.context, arguments...);
   }
 };
 
 template <Call call, auto member>
 constexpr auto kWrapped = Wrapped<call, decltype(member), member>::Function;
-
-using Table = weir_internal_system_calls;
 
 int EpollControl(void *context, int epoll, int operation, int fd, epoll_event *event) {
   return Self(context)->EpollControl(epoll, operation, fd, event);
@@ -83,14 +79,25 @@ int Receive(void *context, int fd, const iovec *buffers, int count) {
 // An interrupted connect goes on by itself.
 int Connect(void *context, int fd, const sockaddr *address, socklen_t size) {
   int error = Self(context)->Enter(Call::kConnect);
+  const Table &below = Self(context)->below();
   if (error == EINTR) {
-    int result = kKernel.connect(kKernel.context, fd, address, size);
+    int result = below.connect(below.context, fd, address, size);
     return result == 0 || result == -EINPROGRESS ? -EINTR : result;
   }
-  return error != 0 ? -error : kKernel.connect(kKernel.context, fd, address, size);
+  return error != 0 ? -error : below.connect(below.context, fd, address, size);
 }
 
-int64_t Now(void *) { return kKernel.now(kKernel.context); }
+int64_t Now(void *context) {
+  const Table &below = Self(context)->below();
+  return below.now(below.context);
+}
+
+// Returns the place of the errno called |name|, or errnos.size().
+size_t PlaceOf(const std::string &name, const std::vector<int> &errnos) {
+  size_t place = 0;
+  while (place < errnos.size() && name != weir_error_name(-errnos[place])) place++;
+  return place;
+}
 
 Table MakeTable(FailingCalls *self) {
   Table table = {};
@@ -124,13 +131,20 @@ Table MakeTable(FailingCalls *self) {
 
 const char *CallName(Call call) { return Kinds()[static_cast<size_t>(call)].name; }
 
-FailingCalls::FailingCalls() : table_(MakeTable(this)) {}
+FailingCalls::FailingCalls(const weir_internal_system_calls &below)
+    : below_(below), table_(MakeTable(this)) {}
 
 void FailingCalls::FailNth(int nth, size_t which) {
   calls_left_ = nth;
   which_ = which;
+  error_.clear();
   reached_ = false;
   failed_ = false;
+}
+
+void FailingCalls::FailNthWith(int nth, const std::string &error) {
+  FailNth(nth, 0);
+  error_ = error;
 }
 
 int FailingCalls::Enter(Call call) {
@@ -140,11 +154,16 @@ int FailingCalls::Enter(Call call) {
   // Those that never fail may also come from another thread, which must not touch the rest.
   if (errnos.empty() || calls_left_ == 0 || --calls_left_ > 0) return 0;
   reached_ = true;
-  if (which_ >= errnos.size()) return 0;
+  size_t which = error_.empty() ? which_ : PlaceOf(error_, errnos);
+  return which < errnos.size() ? Fail(call, errnos[which]) : 0;
+}
+
+// Apart, so that a debugger can stop here.
+int FailingCalls::Fail(Call call, int error) {
   failed_ = true;
   failed_call_ = call;
-  failed_errno_ = errnos[which_];
-  return failed_errno_;
+  failed_errno_ = error;
+  return error;
 }
 
 // What gives up a registration or an association cannot fail, so a planned failure goes to the next
@@ -154,7 +173,7 @@ int FailingCalls::EpollControl(int epoll, int operation, int fd, epoll_event *ev
   if (error != 0) return -error;
   // Descriptors that are closed are replaced when their number is registered anew.
   if (operation == EPOLL_CTL_ADD) registrations_[fd] = {epoll, *event};
-  return kKernel.epoll_control(kKernel.context, epoll, operation, fd, event);
+  return below_.epoll_control(below_.context, epoll, operation, fd, event);
 }
 
 std::vector<iovec> FailingCalls::Limited(const iovec *buffers, int count) const {
@@ -172,34 +191,29 @@ std::vector<iovec> FailingCalls::Limited(const iovec *buffers, int count) const 
 int FailingCalls::EnterTransfer(Call call, int fd) {
   int error = Enter(call);
   // Told once that the peer is gone, both directions are at their end.
-  if (error == ECONNRESET || error == EPIPE) kKernel.shutdown(kKernel.context, fd, SHUT_RDWR);
+  if (error == ECONNRESET || error == EPIPE) below_.shutdown(below_.context, fd, SHUT_RDWR);
   return -error;
 }
 
 int FailingCalls::Send(int fd, const iovec *buffers, int count) {
   int failure = EnterTransfer(Call::kSend, fd);
   if (failure != 0) return failure;
-  return kKernel.send(kKernel.context, fd, Limited(buffers, count).data(), count);
+  return below_.send(below_.context, fd, Limited(buffers, count).data(), count);
 }
 
 int FailingCalls::Receive(int fd, const iovec *buffers, int count) {
   int failure = EnterTransfer(Call::kReceive, fd);
   if (failure != 0) return failure;
-  int result = kKernel.receive(kKernel.context, fd, Limited(buffers, count).data(), count);
+  int result = below_.receive(below_.context, fd, Limited(buffers, count).data(), count);
   if (transfer_limit_ > 0 && result == static_cast<int>(transfer_limit_)) {
     // Told the same again, the kernel reports once more what is there.
     auto found = registrations_.find(fd);
     if (found != registrations_.end()) {
-      kKernel.epoll_control(kKernel.context, found->second.epoll, EPOLL_CTL_MOD, fd,
-                            &found->second.event);
+      below_.epoll_control(below_.context, found->second.epoll, EPOLL_CTL_MOD, fd,
+                           &found->second.event);
     }
   }
   return result;
-}
-
-std::string FailingCalls::description() const {
-  if (!failed_) return "nothing failed";
-  return std::string(CallName(failed_call_)) + ": " + weir_error_name(-failed_errno_);
 }
 
 }  // namespace weir_testing

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The kernel's system calls behind a counter, which can fail the Nth one. With it a test runs a
-// scenario again and again, each time with another call failing, until the scenario passes
-// untouched.
+// System calls, the kernel's or others, behind a counter, which can fail the Nth one. With it a
+// test runs a scenario again and again, each time with another call failing, until the scenario
+// passes untouched.
 //
 // close, now and the write that wakes a loop never fail, so they are not counted among the fallible
 // calls. EAGAIN is given only by calls that are asked again whatever happens: the kernel promises
@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "selector/internal/system_calls.h"
+#include "weir/base.h"
 
 namespace weir_testing {
 
@@ -52,7 +53,8 @@ const char *CallName(Call call);
 
 class FailingCalls {
  public:
-  FailingCalls();
+  // |below| makes the calls that do not fail, and lives as long as this.
+  explicit FailingCalls(const weir_internal_system_calls &below = weir_internal_kernel);
   FailingCalls(const FailingCalls &) = delete;
   FailingCalls &operator=(const FailingCalls &) = delete;
 
@@ -62,23 +64,27 @@ class FailingCalls {
   // Fails the |nth| fallible call from now on, counted from 1, with the errno of number |which|,
   // from 0, among those that such a call may give. 0 fails none.
   void FailNth(int nth, size_t which);
+  // The same with the errno of that name, "EPIPE".
+  void FailNthWith(int nth, const std::string &error);
 
   // Lets each send and receive take |size| bytes at most; 0 sets no limit. Like the kernel's, a
   // receive that leaves something behind is followed by an event.
   void LimitTransfers(size_t size) { transfer_limit_ = size; }
 
-  // What came of it: whether there was such a call, and whether that has so many errnos and
+  // What came of it: whether there was such a call, and whether that may give such an errno and
   // therefore failed.
   bool reached() const { return reached_; }
   bool failed() const { return failed_; }
-  // "send: EPIPE", for messages.
-  std::string description() const;
+  // What failed and how, "send" and "EPIPE"; only if something did.
+  const char *failed_call() const { return CallName(failed_call_); }
+  const char *failed_error() const { return weir_error_name(-failed_errno_); }
 
   // How many calls of this kind were made.
   int count(Call call) const { return counts_[static_cast<size_t>(call)]; }
 
-  // For the functions of the table. Counts |call|; returns the errno with which it is to fail, or
-  // 0.
+  // For the functions of the table, from here on.
+  const weir_internal_system_calls &below() const { return below_; }
+  // Counts |call|; returns the errno with which it is to fail, or 0.
   int Enter(Call call);
   // And transfer at most what LimitTransfers says.
   int Send(int fd, const iovec *buffers, int count);
@@ -92,13 +98,16 @@ class FailingCalls {
     epoll_event event;
   };
 
+  int Fail(Call call, int error);
   int EnterTransfer(Call call, int fd);
   std::vector<iovec> Limited(const iovec *buffers, int count) const;
 
+  const weir_internal_system_calls &below_;
   weir_internal_system_calls table_;
   std::array<std::atomic<int>, kCallKinds> counts_{};
   int calls_left_ = 0;
   size_t which_ = 0;
+  std::string error_;  // replaces which_ unless empty
   bool reached_ = false;
   bool failed_ = false;
   Call failed_call_ = Call::kSocket;

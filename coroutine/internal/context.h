@@ -5,6 +5,7 @@
 #ifndef WEIR_COROUTINE_INTERNAL_CONTEXT_H
 #define WEIR_COROUTINE_INTERNAL_CONTEXT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "coroutine/internal/sanitizers.h"
@@ -36,9 +37,6 @@ void weir_internal_context_make(weir_internal_context *context, void *bottom, si
 // weir_internal_context_entered is the first call on a new stack, which was reached from |from|.
 void weir_internal_context_entered(weir_internal_context *from);
 
-// weir_internal_context_switch leaves the current place in |from| and goes on in |to|.
-void weir_internal_context_switch(weir_internal_context *from, weir_internal_context *to);
-
 // weir_internal_context_leave goes on in |to| and never comes back.
 void weir_internal_context_leave(weir_internal_context *from, weir_internal_context *to)
     __attribute__((noreturn));
@@ -57,6 +55,34 @@ void weir_internal_switch_stack(void **save, void *restore);
 // the stack that ends at |top|.
 void *weir_internal_switch_prepare(void *bottom, void *top, weir_internal_entry entry,
                                    void *argument);
+
+// weir_internal_context_announce tells the sanitizers that |from| is about to be left for |to|, for
+// ever or for a while. TSan counts the calls and returns of each fiber, so this must not return on
+// another fiber than it was called on: neither it nor the switch may be a call.
+__attribute__((always_inline)) static inline void weir_internal_context_announce(
+    weir_internal_context *from, weir_internal_context *to, bool for_ever) {
+#if WEIR_INTERNAL_TSAN
+  from->fiber = __tsan_get_current_fiber();
+  __tsan_switch_to_fiber(to->fiber, 0);
+#endif
+#if WEIR_INTERNAL_ASAN
+  __sanitizer_start_switch_fiber(for_ever ? NULL : &from->fake_stack, to->stack_bottom,
+                                 to->stack_size);
+#endif
+  (void)from;
+  (void)to;
+  (void)for_ever;
+}
+
+// weir_internal_context_switch leaves the current place in |from| and goes on in |to|.
+__attribute__((always_inline)) static inline void weir_internal_context_switch(
+    weir_internal_context *from, weir_internal_context *to) {
+  weir_internal_context_announce(from, to, false);
+  weir_internal_switch_stack(&from->stack_pointer, to->stack_pointer);
+#if WEIR_INTERNAL_ASAN
+  __sanitizer_finish_switch_fiber(from->fake_stack, NULL, NULL);
+#endif
+}
 
 #ifdef __cplusplus
 }

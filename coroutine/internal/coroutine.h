@@ -47,7 +47,7 @@ struct weir_internal_coroutine {
   weir_internal_loop *loop;
   weir_internal_coroutine *next_ready;
   int wake_reason;
-  uint32_t budget;  // operations before it must yield
+  uint32_t turn;  // of the allowance that was taken away, what is left of the turn
   uint32_t shields;
   bool cancelled;
   bool deadline_expired;  // an operation returned -ETIMEDOUT because of the present deadline
@@ -106,7 +106,7 @@ struct weir_internal_loop {
 };
 
 static inline weir_internal_coroutine *weir_internal_running(void) {
-  weir_internal_loop *loop = weir_internal_thread_loop;
+  weir_internal_loop *loop = weir_internal_thread.loop;
   return loop != NULL ? loop->current : NULL;
 }
 
@@ -116,9 +116,6 @@ void weir_internal_loop_make_ready(weir_internal_loop *loop, weir_internal_corou
 // Makes a coroutine that will run |function|; the caller links it to its scope. NULL: no memory.
 weir_internal_coroutine *weir_internal_coroutine_create(weir_internal_loop *loop,
                                                         weir_function function, void *argument);
-
-// Runs |coroutine| until it suspends or ends. From the loop only.
-void weir_internal_coroutine_resume(weir_internal_coroutine *coroutine);
 
 // Cancels |coroutine| and all below it.
 void weir_internal_coroutine_cancel(weir_internal_coroutine *coroutine);
@@ -134,6 +131,10 @@ void weir_internal_pre_suspend_run(weir_internal_coroutine *coroutine);
 
 // Tells whether the current coroutine must not suspend: -ECANCELED, -ETIMEDOUT, or 0.
 int weir_internal_coroutine_check(weir_internal_coroutine *coroutine);
+
+// Takes the allowance of |coroutine|, if it is the current one: what that check says may have
+// changed.
+void weir_internal_coroutine_look_again(weir_internal_coroutine *coroutine);
 
 // Prepares |scope| for |owner|.
 void weir_internal_scope_init(weir_scope *scope, weir_internal_coroutine *owner);

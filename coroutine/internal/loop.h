@@ -51,13 +51,20 @@ void weir_internal_loop_close(weir_internal_loop *loop);
 // weir_internal_loop_cancel_root cancels the root coroutine. On the loop's thread.
 void weir_internal_loop_cancel_root(weir_internal_loop *loop);
 
-// Where each thread keeps its running loop. Initial-exec: one load, also from a shared object.
-extern __thread weir_internal_loop *weir_internal_thread_loop
+// What each thread knows of the loop that it runs. Initial-exec: one load, also from a shared
+// object.
+typedef struct weir_internal_thread_state {
+  weir_internal_loop *loop;  // NULL: none
+  // Operations that the running coroutine may still begin without a look at its cancellation, its
+  // deadline and its turn; see weir_internal_enter.
+  uint32_t allowance;
+} weir_internal_thread_state;
+extern __thread weir_internal_thread_state weir_internal_thread
     __attribute__((tls_model("initial-exec")));
 
 // weir_internal_current_loop returns the loop that runs on this thread, or NULL.
 static inline weir_internal_loop *weir_internal_current_loop(void) {
-  return weir_internal_thread_loop;
+  return weir_internal_thread.loop;
 }
 
 // weir_internal_loop_now returns the time at which the loop last looked at its clock.

@@ -24,7 +24,16 @@ weir_internal_coroutine *weir_internal_current_coroutine(void);
 // outside a coroutine, -EXDEV when |loop| is not NULL and not the current one, -ECANCELED,
 // -ETIMEDOUT, or 0. Now and then it yields first, so that a coroutine whose operations never need
 // to wait does not starve the others.
-WEIR_MUST_USE int weir_internal_enter(const weir_internal_loop *loop);
+//
+// What it checks changes rarely while a coroutine runs, and whoever changes it takes the allowance
+// away. So most of the time there is nothing to check.
+WEIR_MUST_USE int weir_internal_enter_slowly(const weir_internal_loop *loop);
+WEIR_MUST_USE static inline int weir_internal_enter(const weir_internal_loop *loop) {
+  weir_internal_thread_state *thread = &weir_internal_thread;
+  if (thread->allowance == 0 || loop != thread->loop) return weir_internal_enter_slowly(loop);
+  thread->allowance--;
+  return 0;
+}
 
 typedef struct weir_internal_ticket {
   weir_internal_coroutine *coroutine;

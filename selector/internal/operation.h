@@ -53,13 +53,14 @@ typedef struct weir_internal_descriptor {
   bool short_is_dry;  // a stream on which a short read means that no more is there
 } weir_internal_descriptor;
 
+// The lowest bit of a kind is its direction.
 typedef enum weir_internal_operation_kind {
-  WEIR_INTERNAL_RECEIVE,   // direction READ
-  WEIR_INTERNAL_ACCEPT,    // direction READ
-  WEIR_INTERNAL_SEND,      // direction WRITE
-  WEIR_INTERNAL_CONNECT,   // direction WRITE
-  WEIR_INTERNAL_WRITABLE,  // direction WRITE; completes with 0 when a send may succeed
-  WEIR_INTERNAL_READABLE,  // direction READ; completes with 0 when a receive may succeed
+  WEIR_INTERNAL_RECEIVE = 0 | WEIR_INTERNAL_READ,
+  WEIR_INTERNAL_SEND = 0 | WEIR_INTERNAL_WRITE,
+  WEIR_INTERNAL_ACCEPT = 2 | WEIR_INTERNAL_READ,
+  WEIR_INTERNAL_CONNECT = 2 | WEIR_INTERNAL_WRITE,
+  WEIR_INTERNAL_READABLE = 4 | WEIR_INTERNAL_READ,   // completes with 0 when a receive may succeed
+  WEIR_INTERNAL_WRITABLE = 4 | WEIR_INTERNAL_WRITE,  // completes with 0 when a send may succeed
 } weir_internal_operation_kind;
 
 struct weir_internal_operation {

@@ -51,6 +51,10 @@ WEIR_MUST_USE int weir_internal_slot_take(weir_internal_slot_table *table,
                                           weir_internal_registration *registration);
 void weir_internal_slot_return(weir_internal_slot_table *table, uint32_t slot);
 
+// weir_internal_slot_renew gives |slot| another name: what the kernel told of the present one, and
+// was not handed out yet, is not meant any more.
+void weir_internal_slot_renew(weir_internal_slot_table *table, uint32_t slot);
+
 // weir_internal_slot_name returns the number to give to the kernel, weir_internal_slot_find what it
 // stands for: NULL when that is gone.
 static inline uint64_t weir_internal_slot_name(const weir_internal_slot_table *table,
@@ -68,6 +72,10 @@ void weir_internal_slot_table_destroy(weir_internal_slot_table *table);
 
 typedef struct weir_internal_foreign weir_internal_foreign;
 
+// Events asked for in one wait: so many that a busy loop seldom waits, as each wait looks at all
+// that became ready since.
+enum { WEIR_INTERNAL_EVENTS_PER_WAIT = 512 };
+
 struct weir_internal_selector_loop {
   weir_selector *selector;
   weir_internal_loop *loop;
@@ -78,6 +86,11 @@ struct weir_internal_selector_loop {
   weir_internal_wait_queue descriptor_closed;
   weir_internal_foreign **foreign;  // by file descriptor
   size_t foreign_size;
+  // What the kernel told in the last wait; those from |next_event| on are not handed out yet. One
+  // of them may be of a registration that is gone by now, and then its name is unknown.
+  uint32_t event_count;
+  uint32_t next_event;
+  struct epoll_event events[WEIR_INTERNAL_EVENTS_PER_WAIT];
 };
 
 typedef struct weir_internal_interrupt {

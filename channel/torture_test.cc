@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Conversations through pipes, which make no system calls of their own: those that fail are the
+// loop's.
+
+#include "testing/torture.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "testing/lambda_coroutine.h"
+#include "weir/channel.h"
+#include "weir/coroutine.h"
+
+namespace {
+
+using weir_testing::LaunchCoroutine;
+using weir_testing::Scenario;
+using weir_testing::ScenarioName;
+using weir_testing::Torture;
+
+// What both sides do with their end of the pipe before they close it.
+struct Conversation {
+  size_t capacity;
+  int (*serve)(weir_connection *connection);
+  int (*ask)(weir_connection *connection, bool *answered);  // rightly
+};
+
+// Long and short ones in turn, so that buffers grow, move and are lent again.
+std::string Question(int i, size_t longest) {
+  return std::string(i % 2 == 0 ? longest : 3, 'q') + "?";
+}
+const int kQuestions = 4;
+
+// Answers each line in a coroutine of its own, one after the other.
+int AnswerLines(weir_connection *connection) {
+  for (;;) {
+    weir_bytes line;
+    int result = weir_read_utf8_line(weir_open_read_channel(connection), &line);
+    if (result == WEIR_E_END_OF_STREAM) return 0;
+    if (result < 0) return result;
+    weir_scope *scope = nullptr;
+    auto answer = [=] { return weir_write_line(weir_open_write_channel(connection, true), line); };
+    result = weir_scope_open(&scope, nullptr);
+    if (result == 0) result = LaunchCoroutine(answer, scope);
+    if (result == 0) result = weir_scope_wait(scope);
+    weir_scope_close(scope);
+    if (result < 0) return result;
+  }
+}
+
+template <size_t longest>
+int AskLines(weir_connection *connection, bool *answered) {
+  weir_write_channel *output = weir_open_write_channel(connection, true);
+  int result = 0;
+  bool right = true;
+  for (int i = 0; i < kQuestions && result == 0; i++) {
+    const std::string question = Question(i, longest);
+    result = weir_write_line(output, weir_text(question.c_str()));
+    weir_bytes line;
+    if (result == 0) result = weir_read_utf8_line(weir_open_read_channel(connection), &line);
+    if (result == 0) right = right && question == std::string(line.data, line.size);
+  }
+  *answered = right;
+  return result < 0 ? result : weir_write_channel_close(output);
+}
+
+// Writes without a flush and leaves it all to the close; the other end reads until it ends.
+const size_t kMuch = 100000;
+
+int WriteAndLeave(weir_connection *connection) {
+  const std::string data(kMuch, 'x');
+  weir_write_channel *output = weir_open_write_channel(connection, true);
+  weir_write_channel_options options = {};
+  options.capacity = kMuch;
+  int result = weir_write_channel_configure(output, &options);
+  if (result < 0) return result;
+  return weir_write_fully(output, data.data(), data.size(), nullptr);
+}
+
+int ReadToTheEnd(weir_connection *connection, bool *answered) {
+  weir_read_channel *input = weir_open_read_channel(connection);
+  char part[7000];
+  size_t received = 0;
+  int result;
+  while ((result = weir_read_available(input, part, sizeof part)) > 0) {
+    received += static_cast<size_t>(result);
+    int yielded = weir_yield();
+    if (yielded < 0) return yielded;
+  }
+  *answered = received == kMuch;
+  return result == WEIR_E_END_OF_STREAM ? 0 : result;
+}
+
+// One end breaks off in the middle of a line. The other one is told, and does not take it for one.
+int BreakOff(weir_connection *connection) {
+  weir_write_channel *output = weir_open_write_channel(connection, false);
+  int result = weir_write_string(output, "half a li");
+  if (result == 0) result = weir_flush(output);
+  if (result == 0) result = weir_delay(WEIR_SECOND);
+  weir_connection_abort(connection);
+  return result;
+}
+
+int ReadHalf(weir_connection *connection, bool *answered) {
+  weir_bytes line;
+  int result = weir_read_utf8_line(weir_open_read_channel(connection), &line);
+  *answered = result == -ECONNRESET;
+  return *answered ? 0 : result;
+}
+
+int Serve(const Conversation &talk, weir_connection *connection) {
+  int result = talk.serve(connection);
+  int closed = weir_connection_close(connection);
+  if (closed == -ECONNABORTED) closed = 0;  // as BreakOff wants it
+  return result < 0 ? result : closed;
+}
+
+int Ask(const Conversation &talk, weir_connection *connection, bool *answered) {
+  int result = talk.ask(connection, answered);
+  int closed = weir_connection_close(connection);
+  if (closed == -ECONNRESET) closed = 0;
+  return result < 0 ? result : closed;
+}
+
+int Talk(const Conversation &talk, bool *answered) {
+  weir_connection *near = nullptr;
+  weir_connection *far = nullptr;
+  weir_pipe_options options = {};
+  options.capacity = talk.capacity;
+  int result = weir_pipe(&near, &far, &options);
+  if (result < 0) return result;
+  weir_job *server = nullptr;
+  result = LaunchCoroutine([=] { return Serve(talk, far); }, nullptr, &server);
+  if (result < 0) weir_connection_close(far);
+  int asked = result < 0 ? result : Ask(talk, near, answered);
+  if (result < 0) weir_connection_close(near);
+  int served = 0;
+  if (result == 0) result = weir_job_wait(server, &served);
+  weir_job_close(server);
+  // Who failed first cannot be told from here, and the other one has only seen the end.
+  if (served < 0 && served != -EPIPE) return served;
+  return result < 0 ? result : asked;
+}
+
+Scenario Of(const char *name, const Conversation &talk) {
+  Scenario scenario;
+  scenario.name = name;
+  scenario.run = weir_testing::InCoroutine([=](bool *answered) { return Talk(talk, answered); });
+  scenario.virtual_time = true;
+  scenario.stride = 7;
+  scenario.least_calls = 12;  // to set up
+  return scenario;
+}
+
+std::vector<Scenario> Scenarios() {
+  return {
+      Of("Lines", {0, AnswerLines, AskLines<30000>}),
+      Of("LinesThroughOneByte", {1, AnswerLines, AskLines<50>}),
+      Of("CloseWithOutput", {1000, WriteAndLeave, ReadToTheEnd}),
+      Of("BreakOff", {0, BreakOff, ReadHalf}),
+  };
+}
+
+INSTANTIATE_TEST_SUITE_P(Pipe, Torture, ::testing::ValuesIn(Scenarios()), ScenarioName);
+
+}  // namespace

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Scopes, jobs and deadlines.
+
+#include "testing/torture.h"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <vector>
+
+#include "testing/lambda_coroutine.h"
+#include "weir/coroutine.h"
+
+namespace {
+
+using weir_testing::LaunchCoroutine;
+using weir_testing::Scenario;
+using weir_testing::ScenarioName;
+using weir_testing::Torture;
+
+int AddLater(int what, int *sum) {
+  int result = weir_delay(what * WEIR_MILLISECOND);
+  if (result == 0) *sum += what;
+  return result;
+}
+
+// Children that are joined.
+int Scope(bool *happened) {
+  weir_scope *scope = nullptr;
+  weir_scope_options together = {};
+  together.fail_together = true;
+  int result = weir_scope_open(&scope, &together);
+  if (result < 0) return result;
+  int sum = 0;
+  for (int i = 1; i <= 10 && result == 0; i++) {
+    result = LaunchCoroutine([i, &sum] { return AddLater(i, &sum); }, scope);
+  }
+  if (result == 0) result = weir_scope_wait(scope);
+  int closed = weir_scope_close(scope);
+  *happened = sum == 55;
+  return result < 0 ? result : closed;
+}
+
+// Each coroutine launches two, in the scope that it has from its start. After a failure they still
+// begin when their parent has returned, so nothing of theirs is on its stack.
+int Grow(int depth, const std::shared_ptr<int> &count) {
+  ++*count;
+  int result = 0;
+  for (int i = 0; i < 2 && depth > 1 && result == 0; i++) {
+    result = LaunchCoroutine([=] { return Grow(depth - 1, count); });
+  }
+  return result < 0 ? result : weir_scope_wait(nullptr);
+}
+
+int Tree(bool *happened) {
+  auto count = std::make_shared<int>(0);
+  int result = Grow(4, count);
+  *happened = *count == 15;
+  return result;
+}
+
+// A deadline ends what would last forever, in the coroutine that began it and in its child.
+int Timeout(bool *happened) {
+  weir_timeout timeout = weir_timeout_begin(WEIR_SECOND);
+  weir_scope *scope = nullptr;
+  int late_child = 0;
+  int result = weir_scope_open(&scope, nullptr);
+  auto child = [&] { return late_child = weir_delay(WEIR_FOREVER); };
+  if (result == 0) result = LaunchCoroutine(child, scope);
+  if (result == 0) result = weir_delay(WEIR_FOREVER);
+  weir_scope_close(scope);
+  bool late = weir_timeout_end(timeout);
+  *happened = late && late_child == -ETIMEDOUT;
+  return late ? 0 : result;
+}
+
+// A job that is cancelled cleans up behind a shield, and its result comes out.
+int Cancel(bool *happened) {
+  bool cleaned = false;
+  weir_job *job = nullptr;
+  auto body = [&] {
+    int result = weir_delay(WEIR_FOREVER);
+    weir_shield shield = weir_shield_begin();
+    cleaned = weir_delay(WEIR_MILLISECOND) == 0;
+    weir_shield_end(shield);
+    return result;
+  };
+  int result = LaunchCoroutine(body, nullptr, &job);
+  if (result < 0) return result;
+  result = weir_yield();
+  weir_job_cancel(job);
+  int ended = 0;
+  if (result == 0) result = weir_job_wait(job, &ended);
+  weir_job_close(job);
+  *happened = cleaned && ended == -ECANCELED;
+  return result;
+}
+
+Scenario Of(const char *name, int (*body)(bool *happened)) {
+  Scenario scenario;
+  scenario.name = name;
+  scenario.run = weir_testing::InCoroutine(body);
+  scenario.virtual_time = true;
+  scenario.least_calls = 15;  // to set up, and to wait
+  return scenario;
+}
+
+std::vector<Scenario> Scenarios() {
+  return {Of("Scope", Scope), Of("Tree", Tree), Of("Timeout", Timeout), Of("Cancel", Cancel)};
+}
+
+INSTANTIATE_TEST_SUITE_P(Coroutine, Torture, ::testing::ValuesIn(Scenarios()), ScenarioName);
+
+}  // namespace

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Foreign descriptors and interrupts.
+
+#include "testing/torture.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "testing/lambda_coroutine.h"
+#include "weir/coroutine.h"
+#include "weir/selector.h"
+
+namespace {
+
+using weir_testing::LaunchCoroutine;
+using weir_testing::Scenario;
+using weir_testing::ScenarioName;
+using weir_testing::Torture;
+
+// A pipe of the kernel, as another library would have it. Its own calls do not fail.
+class ForeignPipe {
+ public:
+  ForeignPipe() {
+    int ends[2] = {-1, -1};
+    EXPECT_EQ(0, pipe2(ends, O_NONBLOCK | O_CLOEXEC));
+    input = ends[0];
+    output = ends[1];
+  }
+  ~ForeignPipe() {
+    CloseOutput();
+    Close(input);
+  }
+  ForeignPipe(const ForeignPipe &) = delete;
+  ForeignPipe &operator=(const ForeignPipe &) = delete;
+
+  void CloseOutput() {
+    if (output >= 0) Close(output);
+    output = -1;
+  }
+
+  int input;
+  int output;
+
+ private:
+  static void Close(int fd) {
+    weir_selector_forget(fd);
+    close(fd);
+  }
+};
+
+// More than a pipe holds.
+const size_t kSize = 200000;
+
+int WriteAll(ForeignPipe &pipe) {
+  const std::string data(kSize, 'x');
+  for (size_t done = 0; done < data.size();) {
+    ssize_t count = write(pipe.output, data.data() + done, data.size() - done);
+    if (count < 0 && errno != EAGAIN) return -errno;
+    if (count > 0) done += static_cast<size_t>(count);
+    int result = count > 0 ? 0 : weir_selector_select(pipe.output, WEIR_WRITABLE);
+    if (result < 0) return result;
+  }
+  pipe.CloseOutput();
+  return 0;
+}
+
+int ReadAll(const ForeignPipe &pipe, size_t *received) {
+  char part[50000];
+  for (;;) {
+    ssize_t count = read(pipe.input, part, sizeof part);
+    if (count == 0) return 0;
+    if (count < 0 && errno != EAGAIN) return -errno;
+    if (count > 0) *received += static_cast<size_t>(count);
+    int result = count > 0 ? 0 : weir_selector_select(pipe.input, WEIR_READABLE);
+    if (result < 0) return result;
+  }
+}
+
+// Runs two that fail together.
+int Both(const std::function<int()> &first, const std::function<int()> &second) {
+  weir_scope *scope = nullptr;
+  weir_scope_options together = {};
+  together.fail_together = true;
+  int result = weir_scope_open(&scope, &together);
+  if (result < 0) return result;
+  result = LaunchCoroutine(first, scope);
+  if (result == 0) result = LaunchCoroutine(second, scope);
+  if (result == 0) result = weir_scope_wait(scope);
+  int closed = weir_scope_close(scope);
+  return result < 0 ? result : closed;
+}
+
+int Transfer(bool *happened) {
+  ForeignPipe pipe;
+  size_t received = 0;
+  int result = Both([&] { return ReadAll(pipe, &received); }, [&] { return WriteAll(pipe); });
+  *happened = received == kSize;
+  return result;
+}
+
+// One waits for what never comes until another one lets go of the descriptor.
+int Forget(bool *happened) {
+  ForeignPipe pipe;
+  int selected = 0;
+  auto wait = [&] {
+    selected = weir_selector_select(pipe.input, WEIR_READABLE);
+    return selected == WEIR_E_CLOSED ? 0 : selected;
+  };
+  auto forget = [&] {
+    int result = weir_delay(WEIR_SECOND);
+    return result < 0 ? result : weir_selector_forget(pipe.input);
+  };
+  int result = Both(wait, forget);
+  *happened = selected == WEIR_E_CLOSED;
+  return result;
+}
+
+// More descriptors than the loop has room for at first, all of them known at once.
+int Many(bool *happened) {
+  ForeignPipe pipe;
+  std::vector<int> copies;
+  int result = 0;
+  for (int i = 0; i < 200 && result == 0; i++) {
+    copies.push_back(fcntl(pipe.output, F_DUPFD_CLOEXEC, 0));
+    result = weir_selector_select(copies.back(), WEIR_READABLE | WEIR_WRITABLE);
+    *happened = result == WEIR_WRITABLE;
+    if (*happened) result = 0;
+  }
+  for (int copy : copies) {
+    weir_selector_forget(copy);
+    close(copy);
+  }
+  return result;
+}
+
+int Interrupt(bool *happened) {
+  raise(SIGTERM);
+  int result = weir_delay(WEIR_FOREVER);
+  *happened = result == -ECANCELED;
+  return result;
+}
+
+Scenario Of(const char *name, int (*body)(bool *happened)) {
+  Scenario scenario;
+  scenario.name = name;
+  scenario.run = weir_testing::InCoroutine(body);
+  scenario.virtual_time = true;
+  scenario.stride = 7;
+  scenario.least_allocations = 5;
+  scenario.least_calls = 15;
+  return scenario;
+}
+
+std::vector<Scenario> Scenarios() {
+  return {Of("Transfer", Transfer), Of("Forget", Forget), Of("Many", Many),
+          Of("Interrupt", Interrupt)};
+}
+
+INSTANTIATE_TEST_SUITE_P(Selector, Torture, ::testing::ValuesIn(Scenarios()), ScenarioName);
+
+}  // namespace

@@ -161,9 +161,10 @@ WEIR_MUST_USE int weir_read_until(weir_read_channel *channel, weir_bytes delimit
                                   const weir_read_until_options *options, weir_bytes *out_bytes);
 
 // weir_append_until is weir_read_until with a |limit| beyond the channel's, as far as memory goes:
-// what comes before the delimiter is appended to |out|. -EMSGSIZE for a delimiter above the
-// channel's limit. On failure what was appended counts as read, at most the limit: it is no part of
-// the delimiter, and when the call is repeated, what comes behind it is appended.
+// what comes before the delimiter is appended to |out|. Its default limit is the channel's line
+// limit. -EMSGSIZE also for a delimiter above the channel's limit. On failure what was appended
+// counts as read, at most the limit: it is no part of the delimiter, and when the call is repeated,
+// what comes behind it is appended.
 WEIR_MUST_USE int weir_append_until(weir_read_channel *channel, weir_bytes delimiter,
                                     const weir_read_until_options *options, weir_buffer *out);
 

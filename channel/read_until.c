@@ -49,14 +49,15 @@ static int find(weir_read_channel *channel, until *self) {
   return result < 0 ? result : 0;
 }
 
-// Prepares |self|. |largest| is how many bytes there may be, the delimiter included.
+// Prepares |self|. What is read |in_place| must fit into the channel together with the delimiter.
 static int begin(const weir_read_channel *channel, until *self, weir_bytes delimiter,
-                 const weir_read_until_options *options, size_t largest) {
+                 const weir_read_until_options *options, bool in_place) {
   static const weir_read_until_options defaults = {0};
   if (options == NULL) options = &defaults;
   if (delimiter.size == 0) return -EINVAL;
-  if (delimiter.size > weir_internal_reader_limit(channel)) return -EMSGSIZE;
-  size_t most = largest - delimiter.size;
+  size_t largest = weir_internal_reader_limit(channel);
+  if (delimiter.size > largest) return -EMSGSIZE;
+  size_t most = in_place ? largest - delimiter.size : SIZE_MAX;
   if (options->limit > most) return -EMSGSIZE;
   self->limit = options->limit;
   if (self->limit == 0) self->limit = channel->line_limit < most ? channel->line_limit : most;
@@ -96,7 +97,7 @@ int weir_read_until(weir_read_channel *channel, weir_bytes delimiter,
   *out_bytes = weir_bytes_of("", 0);
   int result = weir_internal_reader_enter(channel);
   if (result < 0) return result;
-  result = begin(channel, &self, delimiter, options, weir_internal_reader_limit(channel));
+  result = begin(channel, &self, delimiter, options, true);
   if (result == 0) {
     result = read_until(channel, &self, out_bytes);
     weir_internal_delimiter_search_end(&self.search);
@@ -145,7 +146,7 @@ int weir_append_until(weir_read_channel *channel, weir_bytes delimiter,
   until self;
   int result = weir_internal_reader_enter(channel);
   if (result < 0) return result;
-  result = begin(channel, &self, delimiter, options, SIZE_MAX);
+  result = begin(channel, &self, delimiter, options, false);
   if (result == 0) {
     result = append_until(channel, &self, out);
     weir_internal_delimiter_search_end(&self.search);

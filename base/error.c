@@ -151,6 +151,7 @@ static const struct {
     {WEIR_E_TLS_TRUNCATED, "WEIR_E_TLS_TRUNCATED", "secure stream ended without close_notify"},
     {WEIR_E_TLS_CERTIFICATE, "WEIR_E_TLS_CERTIFICATE", "peer's certificate was refused"},
     {WEIR_E_TLS_PROTOCOL, "WEIR_E_TLS_PROTOCOL", "peer broke the TLS protocol"},
+    {WEIR_E_LINE_UNTERMINATED, "WEIR_E_LINE_UNTERMINATED", "stream ended within a line"},
 };
 
 enum { OWN_ERROR_COUNT = sizeof own_errors / sizeof own_errors[0] };

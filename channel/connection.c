@@ -78,6 +78,18 @@ int weir_internal_connection_left(weir_connection *connection, int result) {
   return result;
 }
 
+int weir_internal_connection_enter_at_once(weir_connection *connection, bool *busy) {
+  weir_internal_loop *loop = weir_internal_current_loop();
+  if (loop == NULL) return -EINVAL;
+  if (connection->loop == NULL) weir_internal_connection_bind(connection, loop);
+  int result = weir_internal_check(connection->loop);
+  if (result < 0) return result;
+  if (*busy) return -EBUSY;
+  if (connection->failure < 0) return connection->failure;
+  *busy = true;
+  return 0;
+}
+
 void weir_internal_connection_background(weir_connection *connection) {
   if (weir_internal_link_is_linked(&connection->background.link)) return;
   weir_internal_loop_waiter_add(connection->loop, &connection->background);

@@ -75,10 +75,14 @@ static void skip_rest(weir_read_channel *channel) {
   }
 }
 
+void weir_internal_reader_drop(weir_read_channel *channel) {
+  if (channel->skip_rest) skip_rest(channel);
+  if (channel->skip_lf) skip_lf(channel);
+}
+
 int weir_internal_reader_settle_slowly(weir_read_channel *channel) {
   for (;;) {
-    if (channel->skip_rest) skip_rest(channel);
-    if (channel->skip_lf) skip_lf(channel);
+    weir_internal_reader_drop(channel);
     if (!channel->skip_rest && !channel->skip_lf) return 0;
     int result = weir_internal_reader_fill(channel);
     if (result == 0) {
@@ -151,18 +155,15 @@ static int read_line(weir_read_channel *channel, weir_bytes *out_line) {
   }
 }
 
-static int leave(weir_read_channel *channel, int result, weir_bytes *out_line) {
-  int left = weir_internal_reader_leave(channel, result);
-  // The connection was closed meanwhile, and the line is gone with it.
-  if (left != result) *out_line = weir_bytes_of("", 0);
-  return left;
+int weir_internal_reader_line(weir_read_channel *channel, weir_bytes *out_line) {
+  return read_line(channel, out_line);
 }
 
 int weir_read_line(weir_read_channel *channel, weir_bytes *out_line) {
   *out_line = weir_bytes_of("", 0);
   int result = weir_internal_reader_enter(channel);
   if (result < 0) return result;
-  return leave(channel, read_line(channel, out_line), out_line);
+  return weir_internal_reader_leave_span(channel, read_line(channel, out_line), out_line);
 }
 
 int weir_read_utf8_line(weir_read_channel *channel, weir_bytes *out_line) {
@@ -173,5 +174,5 @@ int weir_read_utf8_line(weir_read_channel *channel, weir_bytes *out_line) {
   if (result == 0 && !weir_internal_utf8_is_valid(out_line->data, out_line->size)) {
     result = WEIR_E_INVALID_UTF8;
   }
-  return leave(channel, result, out_line);
+  return weir_internal_reader_leave_span(channel, result, out_line);
 }

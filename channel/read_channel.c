@@ -119,12 +119,13 @@ int weir_read_channel_configure(weir_read_channel *channel,
 // Operations
 
 // Reads into |channel->direct| first, if that is set.
-int weir_internal_reader_fill(weir_read_channel *channel) {
+static inline int fill(weir_read_channel *channel, bool wait) {
   weir_connection *connection = weir_internal_reader_connection(channel);
   if (channel->ended) return 0;
   // What was handed out last is over, and an idle channel holds nothing.
   if (weir_internal_reader_held(channel) == 0) give_back(channel);
-  int result = connection->transport->read(connection, &channel->lender, true);
+  int result = connection->transport->read(connection, &channel->lender, wait);
+  if (result > 0) channel->received += (uint64_t)result;
   if (result > 0 && (size_t)result > channel->direct_size) {
     channel->end += (uint32_t)((size_t)result - channel->direct_size);
   } else {
@@ -134,6 +135,10 @@ int weir_internal_reader_fill(weir_read_channel *channel) {
   }
   return connection->failure == 0 ? result : connection->failure;
 }
+
+int weir_internal_reader_fill(weir_read_channel *channel) { return fill(channel, true); }
+
+int weir_internal_reader_fill_at_once(weir_read_channel *channel) { return fill(channel, false); }
 
 // Reads straight into |size| bytes at |out|, and what does not fit into the buffer if |ahead|.
 // Returns how many |out| got.
@@ -185,6 +190,21 @@ int weir_read_available(weir_read_channel *channel, void *out, size_t size) {
   int result = weir_internal_reader_enter(channel);
   if (result < 0) return result;
   return weir_internal_reader_leave(channel, read_available(channel, (char *)out, size));
+}
+
+static int read_try(weir_read_channel *channel, char *out, size_t size) {
+  if (size == 0) return 0;
+  int result = weir_internal_reader_look(channel);
+  if (result < 0) return result;
+  size_t held = weir_internal_reader_held(channel);
+  if (held > 0) return (int)take(channel, out, size);
+  return channel->ended ? WEIR_E_END_OF_STREAM : -EAGAIN;
+}
+
+int weir_read_try(weir_read_channel *channel, void *out, size_t size) {
+  int result = weir_internal_reader_enter_at_once(channel);
+  if (result < 0) return result;
+  return weir_internal_reader_leave(channel, read_try(channel, (char *)out, size));
 }
 
 static int read_fully(weir_read_channel *channel, char *out, size_t size, size_t *done) {

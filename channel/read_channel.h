@@ -145,7 +145,8 @@ WEIR_MUST_USE int weir_append_utf8_line(weir_read_channel *channel, weir_buffer 
 
 // All zero is the default.
 typedef struct weir_read_until_options {
-  size_t limit;        // bytes before the delimiter at most; default the channel's line limit
+  size_t limit;        // bytes before the delimiter at most; default the channel's line limit, or
+                       // what the delimiter leaves of the channel's limit if that is less
   bool keep;           // leave the delimiter unread; by default it is read and dropped
   bool allow_missing;  // what comes before the end of the stream needs no delimiter
 } weir_read_until_options;
@@ -153,14 +154,17 @@ typedef struct weir_read_until_options {
 // weir_read_until reads up to the next |delimiter|, of 1 byte or more, and stores what comes before
 // it in *out_bytes. |options| may be NULL. Returns 0; WEIR_E_END_OF_STREAM when the stream ends
 // without it (with |allow_missing| only when nothing is left); -EMSGSIZE when more bytes than the
-// limit come before it, or when limit and delimiter together are above the channel's limit; -EINVAL
-// for an empty delimiter. On failure nothing is read and *out_bytes is empty.
+// limit come before it, or when a limit that was given and the delimiter are together above the
+// channel's limit; -EINVAL for an empty delimiter. On failure nothing is read and *out_bytes is
+// empty. |delimiter| must not be a span of this channel.
 WEIR_MUST_USE int weir_read_until(weir_read_channel *channel, weir_bytes delimiter,
                                   const weir_read_until_options *options, weir_bytes *out_bytes);
 
 // weir_append_until is weir_read_until with a |limit| beyond the channel's, as far as memory goes:
 // what comes before the delimiter is appended to |out|. Its default limit is the channel's line
-// limit, too. On failure what was appended counts as read: it is no part of the delimiter.
+// limit. -EMSGSIZE also for a delimiter above the channel's limit. On failure what was appended
+// counts as read, at most the limit: it is no part of the delimiter, and when the call is repeated,
+// what comes behind it is appended.
 WEIR_MUST_USE int weir_append_until(weir_read_channel *channel, weir_bytes delimiter,
                                     const weir_read_until_options *options, weir_buffer *out);
 

@@ -90,6 +90,10 @@ WEIR_MUST_USE static inline int weir_internal_connection_enter(weir_connection *
   return result == 0 ? 0 : weir_internal_connection_leave(connection, busy, result);
 }
 
+// weir_internal_connection_enter_at_once is weir_internal_connection_enter that never lets others
+// run, so that the connection is still there when it fails.
+WEIR_MUST_USE int weir_internal_connection_enter_at_once(weir_connection *connection, bool *busy);
+
 // weir_internal_connection_go_on stands between the steps of an operation that may take many
 // without waiting: now and then it lets others run. Returns 0, or a negative code that ends the
 // operation.
@@ -121,9 +125,27 @@ static inline weir_connection *weir_internal_writer_connection(weir_write_channe
 WEIR_MUST_USE static inline int weir_internal_reader_enter(weir_read_channel *channel) {
   return weir_internal_connection_enter(weir_internal_reader_connection(channel), &channel->busy);
 }
+WEIR_MUST_USE static inline int weir_internal_reader_enter_at_once(weir_read_channel *channel) {
+  return weir_internal_connection_enter_at_once(weir_internal_reader_connection(channel),
+                                                &channel->busy);
+}
 WEIR_MUST_USE static inline int weir_internal_reader_leave(weir_read_channel *channel, int result) {
   return weir_internal_connection_leave(weir_internal_reader_connection(channel), &channel->busy,
                                         result);
+}
+
+// weir_internal_reader_leave_span is weir_internal_reader_leave for a read that hands out a span:
+// when the connection was closed meanwhile, what *out_bytes names is gone with it.
+WEIR_MUST_USE static inline int weir_internal_reader_leave_span(weir_read_channel *channel,
+                                                                int result, weir_bytes *out_bytes) {
+  int left = weir_internal_reader_leave(channel, result);
+  if (left != result) *out_bytes = weir_bytes_of("", 0);
+  return left;
+}
+
+// weir_internal_reader_go_on is weir_internal_connection_go_on for a read.
+WEIR_MUST_USE static inline int weir_internal_reader_go_on(weir_read_channel *channel) {
+  return weir_internal_connection_go_on(weir_internal_reader_connection(channel));
 }
 
 #ifdef __cplusplus

@@ -26,6 +26,7 @@ struct weir_read_channel {
   uint32_t scanned;  // bytes from |start| on that were searched for the end of a line in vain
   uint32_t capacity;
   uint32_t line_limit;
+  uint64_t received;  // bytes that the transport has given in all
   // The caller's memory, while bytes are read straight into it.
   char *direct;
   size_t direct_size;
@@ -45,9 +46,12 @@ void weir_internal_reader_init(weir_read_channel *channel);
 void weir_internal_reader_release(weir_read_channel *channel);
 
 // weir_internal_reader_fill waits for bytes and puts them behind those that the buffer holds, which
-// are fewer than the capacity or part of a line. Returns their number, 0 at the end of the stream,
-// or a negative code.
+// are fewer than the channel's limit. Returns their number, 0 at the end of the stream, or a
+// negative code.
 WEIR_MUST_USE int weir_internal_reader_fill(weir_read_channel *channel);
+
+// weir_internal_reader_fill_at_once does not wait: -EAGAIN when nothing is there.
+WEIR_MUST_USE int weir_internal_reader_fill_at_once(weir_read_channel *channel);
 
 // weir_internal_reader_held returns how many bytes can be read without waiting.
 static inline size_t weir_internal_reader_held(const weir_read_channel *channel) {
@@ -67,6 +71,41 @@ WEIR_MUST_USE static inline int weir_internal_reader_settle(weir_read_channel *c
   if (!channel->skip_rest && !channel->skip_lf) return 0;
   return weir_internal_reader_settle_slowly(channel);
 }
+
+// weir_internal_reader_drop is weir_internal_reader_settle as far as it goes without waiting: what
+// is held afterwards is to be read.
+void weir_internal_reader_drop(weir_read_channel *channel);
+
+// weir_internal_reader_limit returns how many bytes the channel holds at most, and hands out as one
+// span.
+static inline size_t weir_internal_reader_limit(const weir_read_channel *channel) {
+  size_t line = (size_t)channel->line_limit + 2;
+  return channel->capacity > line ? channel->capacity : line;
+}
+
+// weir_internal_reader_span returns a span over the first |size| bytes that are held.
+static inline weir_bytes weir_internal_reader_span(const weir_read_channel *channel, size_t size) {
+  return weir_bytes_of(size > 0 ? channel->buffer + channel->start : "", size);
+}
+
+// weir_internal_reader_take hands out the first |size| bytes that are held and counts them as read.
+static inline weir_bytes weir_internal_reader_take(weir_read_channel *channel, size_t size) {
+  weir_bytes bytes = weir_internal_reader_span(channel, size);
+  weir_internal_reader_consume(channel, size);
+  return bytes;
+}
+
+// weir_internal_reader_gather settles, and waits until |size| bytes are held. Returns 0;
+// WEIR_E_END_OF_STREAM when the stream ended before; -EMSGSIZE for a |size| above the channel's
+// limit; or another negative code. Whatever it returns, nothing is read.
+WEIR_MUST_USE int weir_internal_reader_gather(weir_read_channel *channel, size_t size);
+
+// weir_internal_reader_look looks for bytes without waiting, unless some are held. Returns 0, also
+// when it has found none, or a negative code.
+WEIR_MUST_USE int weir_internal_reader_look(weir_read_channel *channel);
+
+// weir_internal_reader_line is weir_read_line between entering and leaving.
+WEIR_MUST_USE int weir_internal_reader_line(weir_read_channel *channel, weir_bytes *out_line);
 
 #ifdef __cplusplus
 }

@@ -35,6 +35,9 @@ WEIR_MUST_USE static inline int weir_internal_enter(const weir_internal_loop *lo
   return 0;
 }
 
+// weir_internal_check is weir_internal_enter that never yields.
+WEIR_MUST_USE int weir_internal_check(const weir_internal_loop *loop);
+
 typedef struct weir_internal_ticket {
   weir_internal_coroutine *coroutine;
   uint64_t generation;

@@ -73,6 +73,8 @@ static int send_rest(weir_connection *connection) {
 // then the connection is gone.
 static int step(weir_connection *connection) {
   if (connection->reader.busy || connection->writer.busy) return -EINPROGRESS;
+  // The peer has been told already, as far as the transport can.
+  if (connection->writer.cancelled) return finish(connection, connection->writer.failure);
   if (connection->failure == -ECONNABORTED) return finish(connection, -ECONNABORTED);
   if (connection->closing == WEIR_INTERNAL_SENDING) return send_rest(connection);
   if (connection->expired) return finish(connection, 0);
@@ -96,9 +98,8 @@ void weir_internal_connection_lingered(weir_connection *connection) {
 // An interruption may have missed an operation that was about to be tried again, so it is repeated
 // when the time is up.
 static void interrupt_others(weir_connection *connection) {
-  const weir_internal_transport *transport = connection->transport;
-  if (connection->reader.busy) transport->interrupt_read(connection, WEIR_E_CLOSED);
-  if (connection->writer.busy) transport->interrupt_write(connection, WEIR_E_CLOSED);
+  if (connection->reader.busy) weir_internal_reader_interrupt(&connection->reader, WEIR_E_CLOSED);
+  if (connection->writer.busy) weir_internal_writer_interrupt(&connection->writer, WEIR_E_CLOSED);
 }
 
 void weir_internal_connection_hurry(weir_connection *connection) {

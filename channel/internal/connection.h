@@ -90,6 +90,19 @@ WEIR_MUST_USE static inline int weir_internal_connection_enter(weir_connection *
   return result == 0 ? 0 : weir_internal_connection_leave(connection, busy, result);
 }
 
+// weir_internal_connection_enter_at_once is weir_internal_connection_enter that never lets others
+// run, so that the connection is still there when it fails.
+WEIR_MUST_USE int weir_internal_connection_enter_at_once(weir_connection *connection, bool *busy);
+
+// weir_internal_connection_breaks tells whether |failure| of a read or write is the transport's,
+// which stays, and not one of that operation alone.
+bool weir_internal_connection_breaks(const weir_connection *connection, int failure);
+
+// weir_internal_reader_interrupt (weir_internal_writer_interrupt) makes the read (write) that is in
+// flight return |reason|, wherever it is suspended.
+void weir_internal_reader_interrupt(weir_read_channel *channel, int reason);
+void weir_internal_writer_interrupt(weir_write_channel *channel, int reason);
+
 // weir_internal_connection_go_on stands between the steps of an operation that may take many
 // without waiting: now and then it lets others run. Returns 0, or a negative code that ends the
 // operation.

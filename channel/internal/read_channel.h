@@ -6,6 +6,7 @@
 #define WEIR_CHANNEL_INTERNAL_READ_CHANNEL_H
 
 #include "base/internal/lender.h"
+#include "coroutine/internal/suspend.h"
 #include "weir/channel.h"
 
 #ifdef __cplusplus
@@ -30,6 +31,9 @@ struct weir_read_channel {
   char *direct;
   size_t direct_size;
   weir_line_ending line_ending;
+  int failure;  // of the transport, or the cause of a cancel; it stays
+  // The coroutine of an operation that waits for other channels, too; NULL for the usual ones.
+  weir_internal_coroutine *holder;
   bool busy;           // an operation is in flight
   bool ended;          // the transport has reported the end of the stream
   bool ahead;          // what does not fit into |direct| may go into the buffer
@@ -48,6 +52,9 @@ void weir_internal_reader_release(weir_read_channel *channel);
 // are fewer than the capacity or part of a line. Returns their number, 0 at the end of the stream,
 // or a negative code.
 WEIR_MUST_USE int weir_internal_reader_fill(weir_read_channel *channel);
+
+// weir_internal_reader_fill_at_once does not wait: -EAGAIN when nothing is there.
+WEIR_MUST_USE int weir_internal_reader_fill_at_once(weir_read_channel *channel);
 
 // weir_internal_reader_held returns how many bytes can be read without waiting.
 static inline size_t weir_internal_reader_held(const weir_read_channel *channel) {

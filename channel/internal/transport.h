@@ -16,6 +16,9 @@
 extern "C" {
 #endif
 
+// How many buffers a write gets at most.
+enum { WEIR_INTERNAL_WRITE_BUFFERS = 16 };
+
 // A watcher waits, in the loop and without a coroutine, until a write may make progress.
 typedef struct weir_internal_watcher {
   // Called once for each watch, on the loop's thread, perhaps inside a coroutine, never before
@@ -32,7 +35,7 @@ typedef struct weir_internal_transport {
   // failure.
   int (*read)(weir_connection *self, weir_internal_lender *lender, bool wait);
 
-  // Takes bytes from |buffers|, 1 to 4 of them, none empty, and returns how many, at least 1.
+  // Takes bytes from |buffers|, one or more, none empty, and returns how many, at least 1.
   // -EAGAIN when it can take none and |wait| is false; otherwise it suspends, with the failures of
   // |read|. Keeps no pointer to the buffers.
   int (*write)(weir_connection *self, const struct iovec *buffers, int count, bool wait);
@@ -60,6 +63,23 @@ typedef struct weir_internal_transport {
   // Breaks the connection so that the peer learns of it; frees nothing, does not suspend. May be
   // called at any time before |release|.
   void (*abort)(weir_connection *self);
+
+  // Both may be NULL, and are called once at most, before |release|; neither suspends.
+  //
+  // Nobody will read any more, because of |cause|, a negative code: drops what is unread, and makes
+  // the peer's writes fail with it. NULL: the peer is not told. A transport that has this operation
+  // fails to write only because of its peer.
+  void (*cancel_read)(weir_connection *self, int cause);
+  // The stream breaks off because of |cause|: the peer gets that instead of what it has not read
+  // yet. NULL: the whole connection is aborted instead.
+  void (*cancel_write)(weir_connection *self, int cause);
+
+  // Moves up to |size| bytes that come next straight to |target|, another connection whose channel
+  // holds nothing unsent, without bringing them into the program. Suspends until there are some.
+  // Returns their number, at least 1; 0 at the end of the stream; -ENOTSUP for a |target| to which
+  // it cannot; or a negative code, and then no byte is lost: the caller goes on through |read| and
+  // |write|, which meet the failure again. NULL: never.
+  int (*copy_to)(weir_connection *self, weir_connection *target, size_t size);
 
   // Frees the connection with all that it holds. Stops a |linger| that has not ended. No read or
   // write is in flight, nothing is watched.

@@ -11,8 +11,8 @@ int weir_internal_writer_end(weir_write_channel *channel) {
   int result = channel->failure;
   if (result == 0) result = weir_internal_writer_flush(channel);
   if (result < 0) return result;
-  result = connection->transport->finish_write(connection);
-  if (result < 0) return weir_internal_writer_fail(channel, result);
+  result = connection->transport->finish_write(connection, true);
+  if (result < 0) return weir_internal_writer_failed(channel, result);
   channel->closed = true;
   return 0;
 }

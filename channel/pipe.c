@@ -170,7 +170,8 @@ static void pipe_unwatch_write(weir_connection *connection) {
   end_of(connection)->output->watcher = NULL;
 }
 
-static int pipe_finish_write(weir_connection *connection) {
+static int pipe_finish_write(weir_connection *connection, bool wait) {
+  (void)wait;
   pipe_end *self = end_of(connection);
   if (self->pipe->broken) return -ECONNRESET;
   self->output->finished = true;

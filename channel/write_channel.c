@@ -126,7 +126,7 @@ int weir_internal_writer_leave(weir_write_channel *channel, int result) {
   return leave(channel, result);
 }
 
-static int write_failed(weir_write_channel *channel, int failure) {
+int weir_internal_writer_failed(weir_write_channel *channel, int failure) {
   const weir_connection *connection = weir_internal_writer_connection(channel);
   if (channel->failure < 0) return channel->failure;
   if (connection->failure < 0) return connection->failure;
@@ -172,7 +172,7 @@ static int send_along(weir_write_channel *channel, weir_internal_outgoing *text)
   struct iovec buffers[WEIR_INTERNAL_WRITE_BUFFERS];
   int count = gather(channel, text, buffers);
   result = connection->transport->write(connection, buffers, count, true);
-  if (result < 0) return write_failed(channel, result);
+  if (result < 0) return weir_internal_writer_failed(channel, result);
   size_t sent = (size_t)result;
   size_t from_buffer = sent < pending ? sent : pending;
   channel->start += (uint32_t)from_buffer;

@@ -40,7 +40,7 @@ struct ScriptedTransport::Operations {
     return 0;
   }
   static void UnwatchWrite(weir_connection *self) { Of(self).watcher_ = nullptr; }
-  static int FinishWrite(weir_connection *self) {
+  static int FinishWrite(weir_connection *self, bool /*wait*/) {
     Of(self).finished_++;
     return std::exchange(Of(self).finish_failure_, 0);
   }
@@ -58,7 +58,7 @@ struct ScriptedTransport::Operations {
 
   static constexpr weir_internal_transport kTransport = {
       Read,   Write, InterruptRead, InterruptWrite, WatchWrite, UnwatchWrite, FinishWrite,
-      Linger, Abort, nullptr,       nullptr,        nullptr,    Release,
+      Linger, Abort, nullptr,       nullptr,        nullptr,    nullptr,      Release,
   };
 };
 

@@ -25,10 +25,11 @@ extern "C" {
 // How far a close has come; see close.c.
 typedef enum weir_internal_closing {
   WEIR_INTERNAL_OPEN = 0,
-  WEIR_INTERNAL_SENDING,   // operations in flight have to leave, output has to be sent
-  WEIR_INTERNAL_ENDING,    // inside the transport's |linger|
-  WEIR_INTERNAL_ENDED,     // still inside, but it has told already that the peer has ended
-  WEIR_INTERNAL_LINGERING  // the transport will tell when the peer has ended
+  WEIR_INTERNAL_SENDING,    // operations in flight have to leave, output has to be sent
+  WEIR_INTERNAL_ENDING,     // inside the transport's |linger|
+  WEIR_INTERNAL_ENDED,      // still inside, but it has told already that the peer has ended
+  WEIR_INTERNAL_LINGERING,  // the transport will tell when the peer has ended
+  WEIR_INTERNAL_STOPPING    // the transport will tell when it can be released
 } weir_internal_closing;
 
 struct weir_connection {
@@ -45,6 +46,7 @@ struct weir_connection {
   int64_t close_timeout;
   int failure;  // what every operation returns: WEIR_E_CLOSED, -ECONNABORTED, or 0 while open
   weir_internal_closing closing;
+  int outcome;                           // what the close returns if nothing else has failed
   bool expired;                          // the close takes no more time
   struct weir_internal_closer *closer;   // the coroutine that waits for the close, or NULL
   weir_internal_timer timer;             // of the close

@@ -50,9 +50,10 @@ typedef struct weir_internal_transport {
   // Takes the watch back. Legal when there is none.
   void (*unwatch_write)(weir_connection *self);
 
-  // Tells the peer that nothing more will be written. Does not suspend. Returns 0 or a negative
-  // code.
-  int (*finish_write)(weir_connection *self);
+  // Tells the peer that nothing more will be written. Returns 0 or a negative code. Where that
+  // takes time it is -EAGAIN without |wait|, and then |watch_write| may be used; with |wait| it
+  // suspends, with the failures of |read|.
+  int (*finish_write)(weir_connection *self, bool wait);
 
   // Called after everything was written and |finish_write| was called, to end in peace: reads and
   // drops what the peer still sends until it has ended its stream as well. Does not suspend: calls
@@ -80,6 +81,11 @@ typedef struct weir_internal_transport {
   // it cannot; or a negative code, and then no byte is lost: the caller goes on through |read| and
   // |write|, which meet the failure again. NULL: never.
   int (*copy_to)(weir_connection *self, weir_connection *target, size_t size);
+
+  // Tells whether |release| may be called, as far as coroutines of the transport's own are
+  // concerned. If not, makes them end, and calls weir_internal_connection_close_on then. NULL:
+  // there are none.
+  bool (*stop)(weir_connection *self);
 
   // Frees the connection with all that it holds. Stops a |linger| that has not ended. No read or
   // write is in flight, nothing is watched.

@@ -86,6 +86,10 @@ WEIR_MUST_USE int weir_internal_writer_take_buffer(weir_write_channel *channel);
 // weir_internal_writer_settle gives back a buffer that nobody needs.
 void weir_internal_writer_settle(weir_write_channel *channel);
 
+// weir_internal_writer_failed returns what an operation says after |failure| of the transport, and
+// keeps that if it breaks the stream.
+int weir_internal_writer_failed(weir_write_channel *channel, int failure);
+
 // Sending without a coroutine (auto_flush.c)
 //
 // weir_internal_writer_send sends what it can without waiting. Returns 0 when nothing is left;

@@ -17,6 +17,7 @@ static inline int send_now(weir_write_channel *channel) {
     if (result == -EAGAIN || result == -ENOMEM) return result;
     if (result < 0) return weir_internal_writer_fail(channel, result);
     channel->start += (uint32_t)result;
+    channel->gone += (uint32_t)result;
   }
   weir_internal_writer_release(channel);
   return 0;
@@ -49,6 +50,7 @@ static void fail_in_background(weir_write_channel *channel, int failure) {
   weir_internal_writer_fail(channel, failure);
   if (failure == -EPIPE || failure == -ECONNRESET) return;
   weir_connection *connection = weir_internal_writer_connection(channel);
+  if (connection->transport->cancel_read != NULL) return;  // it is the reader at the other end
   connection->transport->abort(connection);
 }
 

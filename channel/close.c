@@ -10,7 +10,8 @@
 //   4. the peer ends its stream (the transport's |linger|);
 //   5. everything is freed.
 //
-// No step allocates memory, so that a close cannot fail for want of it.
+// No step allocates memory, so that a close cannot fail for want of it; but for a transport of the
+// user's that has to wait (custom_output.c).
 
 #include "channel/internal/connection.h"
 
@@ -22,13 +23,20 @@ struct weir_internal_closer {
 };
 
 static int finish(weir_connection *connection, int result) {
-  struct weir_internal_closer *closer = connection->closer;
+  if (result == 0) result = connection->outcome;
   weir_internal_timer_cancel(connection->loop, &connection->timer);
   weir_internal_writer_rest(&connection->writer);
   weir_internal_connection_idle(connection);
+  const weir_internal_transport *transport = connection->transport;
+  if (transport->stop != NULL && !transport->stop(connection)) {
+    connection->closing = WEIR_INTERNAL_STOPPING;
+    connection->outcome = result;
+    return -EINPROGRESS;
+  }
+  struct weir_internal_closer *closer = connection->closer;
   weir_internal_reader_release(&connection->reader);
   weir_internal_writer_release(&connection->writer);
-  connection->transport->release(connection);
+  transport->release(connection);
   if (closer != NULL) {
     closer->connection = NULL;
     (void)weir_internal_wake(closer->ticket, result);
@@ -56,14 +64,14 @@ static int send_rest(weir_connection *connection) {
   weir_write_channel *writer = &connection->writer;
   if (writer->cut) return break_off(connection, -ECONNABORTED);
   int result = weir_internal_writer_send(writer);
+  if (result == 0 && !writer->closed) {
+    result = connection->transport->finish_write(connection, false);
+    writer->closed = result != -EAGAIN;
+  }
   if (result == -EAGAIN) {
     if (connection->expired) return break_off(connection, -ETIMEDOUT);
     result = weir_internal_writer_watch(writer);
     if (result == 0) return -EINPROGRESS;
-  }
-  if (result == 0 && !writer->closed) {
-    writer->closed = true;
-    result = connection->transport->finish_write(connection);
   }
   if (result < 0) return break_off(connection, result);
   return linger(connection);
@@ -73,6 +81,9 @@ static int send_rest(weir_connection *connection) {
 // then the connection is gone.
 static int step(weir_connection *connection) {
   if (connection->reader.busy || connection->writer.busy) return -EINPROGRESS;
+  if (connection->closing == WEIR_INTERNAL_STOPPING) return finish(connection, 0);
+  // The peer has been told already, as far as the transport can.
+  if (connection->writer.cancelled) return finish(connection, connection->writer.failure);
   if (connection->failure == -ECONNABORTED) return finish(connection, -ECONNABORTED);
   if (connection->closing == WEIR_INTERNAL_SENDING) return send_rest(connection);
   if (connection->expired) return finish(connection, 0);
@@ -96,9 +107,8 @@ void weir_internal_connection_lingered(weir_connection *connection) {
 // An interruption may have missed an operation that was about to be tried again, so it is repeated
 // when the time is up.
 static void interrupt_others(weir_connection *connection) {
-  const weir_internal_transport *transport = connection->transport;
-  if (connection->reader.busy) transport->interrupt_read(connection, WEIR_E_CLOSED);
-  if (connection->writer.busy) transport->interrupt_write(connection, WEIR_E_CLOSED);
+  if (connection->reader.busy) weir_internal_reader_interrupt(&connection->reader, WEIR_E_CLOSED);
+  if (connection->writer.busy) weir_internal_writer_interrupt(&connection->writer, WEIR_E_CLOSED);
 }
 
 void weir_internal_connection_hurry(weir_connection *connection) {

@@ -90,6 +90,32 @@ int weir_internal_connection_enter_at_once(weir_connection *connection, bool *bu
   return 0;
 }
 
+bool weir_internal_connection_breaks(const weir_connection *connection, int failure) {
+  if (failure == -ECANCELED || failure == -ENOMEM || failure == -ENOBUFS) return false;
+  // A deadline has this code too, and then it is what the next entry says as well.
+  return failure != -ETIMEDOUT || weir_internal_check(connection->loop) == 0;
+}
+
+// A holder may be suspended in another channel. That is told of a cancellation, which breaks
+// nothing there; the holder finds the reason here.
+void weir_internal_reader_interrupt(weir_read_channel *channel, int reason) {
+  if (channel->holder != NULL) {
+    (void)weir_internal_wake_present(channel->holder, -ECANCELED);
+    return;
+  }
+  weir_connection *connection = weir_internal_reader_connection(channel);
+  connection->transport->interrupt_read(connection, reason);
+}
+
+void weir_internal_writer_interrupt(weir_write_channel *channel, int reason) {
+  if (channel->holder != NULL) {
+    (void)weir_internal_wake_present(channel->holder, -ECANCELED);
+    return;
+  }
+  weir_connection *connection = weir_internal_writer_connection(channel);
+  connection->transport->interrupt_write(connection, reason);
+}
+
 void weir_internal_connection_background(weir_connection *connection) {
   if (weir_internal_link_is_linked(&connection->background.link)) return;
   weir_internal_loop_waiter_add(connection->loop, &connection->background);
@@ -102,11 +128,12 @@ void weir_internal_connection_idle(weir_connection *connection) {
 void weir_connection_abort(weir_connection *connection) {
   if (connection->failure == -ECONNABORTED) return;
   connection->failure = -ECONNABORTED;
+  if (connection->reader.failure == 0) connection->reader.failure = -ECONNABORTED;
+  if (connection->writer.failure == 0) connection->writer.failure = -ECONNABORTED;
   weir_internal_writer_rest(&connection->writer);
-  const weir_internal_transport *transport = connection->transport;
   // Whoever waits learns the reason from us, not from what the break below makes the kernel say.
-  if (connection->reader.busy) transport->interrupt_read(connection, -ECONNABORTED);
-  if (connection->writer.busy) transport->interrupt_write(connection, -ECONNABORTED);
-  transport->abort(connection);
+  if (connection->reader.busy) weir_internal_reader_interrupt(&connection->reader, -ECONNABORTED);
+  if (connection->writer.busy) weir_internal_writer_interrupt(&connection->writer, -ECONNABORTED);
+  connection->transport->abort(connection);
   weir_internal_connection_close_on(connection);
 }

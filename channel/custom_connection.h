@@ -44,8 +44,9 @@ extern "C" {
 // What a connection does to its source and sink. Every function gets |context|. At most one |read|
 // and one of |write| and |finish| are in flight at a time, all on the thread of the connection.
 // With |wait| a function may suspend, in whatever coroutine reads, writes, or closes; without, it
-// must not, and returns -EAGAIN when it can do nothing now: then it is called again with |wait|, in
-// a coroutine of the connection's own.
+// must not, and returns -EAGAIN when it can do nothing now: then it is called again with |wait|,
+// perhaps in a coroutine of the connection's own, which belongs to no scope. A |read| that waits
+// may get less room than one that does not.
 typedef struct weir_custom_operations {
   // Reads 1 to |size| bytes, at most INT_MAX, into |out| and returns their number; 0 at the end of
   // the stream; or a negative code. NULL: the stream has ended.
@@ -71,11 +72,12 @@ typedef struct weir_custom_options {
   const char *host;            // copied; default NULL
 } weir_custom_options;
 
-// weir_custom_connection makes a connection over |operations|, which are copied, for |context|. An
-// operation that is suspended when the connection is closed or aborted, or its channel cancelled,
-// in another coroutine, is interrupted: what it waits for returns the reason, once, and it should
-// return that. |options| may be NULL. Does not suspend. Returns 0; -ENOMEM or -EINVAL outside a
-// coroutine, and then |release| is not called.
+// weir_custom_connection makes a connection over |operations|, which are copied, for |context|,
+// which must live until |release|; that is called before weir_connection_close returns, unless the
+// close leaves the rest to the loop. An operation that is suspended when the connection is closed
+// or aborted, or its channel cancelled, in another coroutine, is interrupted: what it waits for
+// returns -ECANCELED, once, and it should return that. |options| may be NULL. Does not suspend.
+// Returns 0; -ENOMEM or -EINVAL outside a coroutine, and then |release| is not called.
 WEIR_MUST_USE int weir_custom_connection(weir_connection **out,
                                          const weir_custom_operations *operations, void *context,
                                          const weir_custom_options *options);

@@ -18,7 +18,8 @@ typedef struct byte_ring {
   size_t start;
   size_t count;
   bool finished;  // the writer has ended its stream
-  bool unread;    // the reader is gone
+  int cause;      // with which the writer broke off, or 0
+  int refusal;    // what writes return because the reader is gone, or 0
   weir_internal_wait_queue reader;
   weir_internal_wait_queue writer;
   weir_internal_watcher *watcher;  // of the writer
@@ -115,6 +116,7 @@ static int pipe_read(weir_connection *connection, weir_internal_lender *lender, 
   pipe_end *self = end_of(connection);
   byte_ring *input = self->input;
   for (;;) {
+    if (input->cause < 0) return input->cause;
     if (self->pipe->broken) return -ECONNRESET;
     if (input->count > 0) return take(self->pipe, input, lender);
     if (input->finished) return 0;
@@ -126,8 +128,8 @@ static int pipe_read(weir_connection *connection, weir_internal_lender *lender, 
 
 // Returns why a write could not make progress now, or 0.
 static int check_room(const memory_pipe *pipe, const byte_ring *output) {
+  if (output->refusal < 0) return output->refusal;
   if (pipe->broken) return -ECONNRESET;
-  if (output->unread) return -EPIPE;
   return output->count > 0 && output->count == output->size ? -EAGAIN : 0;
 }
 
@@ -168,7 +170,8 @@ static void pipe_unwatch_write(weir_connection *connection) {
   end_of(connection)->output->watcher = NULL;
 }
 
-static int pipe_finish_write(weir_connection *connection) {
+static int pipe_finish_write(weir_connection *connection, bool wait) {
+  (void)wait;
   pipe_end *self = end_of(connection);
   if (self->pipe->broken) return -ECONNRESET;
   self->output->finished = true;
@@ -191,11 +194,25 @@ static void pipe_abort(weir_connection *connection) {
   tell_writer(self->input);
 }
 
+static void pipe_cancel_read(weir_connection *connection, int cause) {
+  pipe_end *self = end_of(connection);
+  self->input->refusal = cause;
+  empty(self->pipe, self->input);
+  tell_writer(self->input);
+}
+
+static void pipe_cancel_write(weir_connection *connection, int cause) {
+  pipe_end *self = end_of(connection);
+  self->output->cause = cause;
+  empty(self->pipe, self->output);
+  tell_reader(self->output);
+}
+
 static void pipe_release(weir_connection *connection) {
   pipe_end *self = end_of(connection);
   memory_pipe *pipe = self->pipe;
   self->output->finished = true;
-  self->input->unread = true;
+  if (self->input->refusal == 0) self->input->refusal = -EPIPE;
   empty(pipe, self->input);
   tell_reader(self->output);
   tell_writer(self->input);
@@ -215,6 +232,8 @@ static const weir_internal_transport pipe_transport = {
     .finish_write = pipe_finish_write,
     .linger = pipe_linger,
     .abort = pipe_abort,
+    .cancel_read = pipe_cancel_read,
+    .cancel_write = pipe_cancel_write,
     .release = pipe_release,
 };
 

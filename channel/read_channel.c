@@ -72,6 +72,7 @@ static int make_room(weir_read_channel *channel) {
 static int lend(weir_internal_lender *lender, struct iovec *buffers) {
   weir_read_channel *channel = WEIR_INTERNAL_CONTAINER(lender, weir_read_channel, lender);
   // An interruption that came between the wake and the read that follows it.
+  if (channel->failure < 0) return channel->failure;
   int failure = weir_internal_reader_connection(channel)->failure;
   if (failure < 0) return failure;
   struct iovec *next = buffers;
@@ -118,9 +119,23 @@ int weir_read_channel_configure(weir_read_channel *channel,
 
 // Operations
 
+static int read_failed(weir_read_channel *channel, int failure) {
+  const weir_connection *connection = weir_internal_reader_connection(channel);
+  if (channel->failure < 0) return channel->failure;
+  if (connection->failure < 0) return connection->failure;
+  if (failure != -EAGAIN && weir_internal_connection_breaks(connection, failure)) {
+    channel->failure = failure;
+  }
+  return failure;
+}
+
 // Reads into |channel->direct| first, if that is set.
 static inline int fill(weir_read_channel *channel, bool wait) {
   weir_connection *connection = weir_internal_reader_connection(channel);
+  if (channel->failure < 0) {
+    if (weir_internal_reader_held(channel) == 0) give_back(channel);
+    return channel->failure;
+  }
   if (channel->ended) return 0;
   // What was handed out last is over, and an idle channel holds nothing.
   if (weir_internal_reader_held(channel) == 0) give_back(channel);
@@ -133,6 +148,7 @@ static inline int fill(weir_read_channel *channel, bool wait) {
     channel->ended = result == 0;
     if (weir_internal_reader_held(channel) == 0) give_back(channel);
   }
+  if (result < 0) return read_failed(channel, result);
   return connection->failure == 0 ? result : connection->failure;
 }
 

@@ -3,10 +3,10 @@
 // Writing. What fits into the buffer is copied there and leaves later, together with what follows
 // it; what does not fit leaves at once, from where it lies, behind what waits in the buffer.
 
-#include <stdio.h>
-
-#include "base/internal/memory.h"
 #include "channel/internal/connection.h"
+
+// From this size on, what another channel holds is not worth a copy into the buffer.
+enum { PASSED_AT_ONCE = 4096 };
 
 void weir_internal_writer_init(weir_write_channel *channel) {
   channel->capacity = WEIR_INTERNAL_DEFAULT_CAPACITY;
@@ -25,12 +25,22 @@ void weir_internal_writer_release(weir_write_channel *channel) {
 }
 
 int weir_internal_writer_fail(weir_write_channel *channel, int failure) {
-  channel->failure = failure;
+  if (channel->failure == 0) channel->failure = failure;
+  channel->gone += weir_internal_writer_pending(channel);
   weir_internal_writer_release(channel);
-  return failure;
+  return channel->failure;
 }
 
-static int take_buffer(weir_write_channel *channel) {
+void weir_internal_writer_settle(weir_write_channel *channel) {
+  // A cancel while an operation was in flight has left the buffer to it.
+  if (channel->failure < 0) {
+    weir_internal_writer_fail(channel, channel->failure);
+  } else if (weir_internal_writer_pending(channel) == 0) {
+    weir_internal_writer_release(channel);
+  }
+}
+
+int weir_internal_writer_take_buffer(weir_write_channel *channel) {
   if (channel->buffer != NULL) return 0;
   channel->buffer =
       weir_internal_buffer_take(weir_internal_writer_connection(channel)->pool, channel->capacity);
@@ -64,102 +74,124 @@ int weir_write_channel_configure(weir_write_channel *channel,
 
 // Operations
 
-static inline int enter(weir_write_channel *channel) {
+static inline int check(weir_write_channel *channel) {
+  if (channel->closed) return WEIR_E_CLOSED;
+  return channel->failure;
+}
+
+// The connection was aborted because the channel was cancelled: then the cause is the reason.
+static int reason_to_refuse(const weir_write_channel *channel, int result) {
+  return result == -ECONNABORTED && channel->cancelled ? channel->failure : result;
+}
+
+static int leave_ended(weir_write_channel *channel, int result) {
+  int cause = channel->cancelled ? channel->failure : -ECONNABORTED;
   weir_connection *connection = weir_internal_writer_connection(channel);
-  int result = weir_internal_connection_enter(connection, &channel->busy);
-  if (result < 0) return result;
-  if (channel->failure < 0) result = channel->failure;
-  if (channel->closed) result = WEIR_E_CLOSED;
-  return result == 0 ? 0 : weir_internal_connection_leave(connection, &channel->busy, result);
+  result = weir_internal_connection_leave(connection, &channel->busy, result);
+  // The connection may be gone.
+  return result == -ECONNABORTED ? cause : result;
 }
 
 static inline int leave(weir_write_channel *channel, int result) {
+  if (weir_internal_writer_connection(channel)->failure < 0) return leave_ended(channel, result);
+  weir_internal_writer_arm(channel);
+  channel->busy = false;
+  return result;
+}
+
+static int refuse(weir_write_channel *channel, int result) {
+  weir_internal_writer_settle(channel);
+  return leave(channel, result);
+}
+
+static inline int enter(weir_write_channel *channel) {
   weir_connection *connection = weir_internal_writer_connection(channel);
-  if (connection->failure == 0) weir_internal_writer_arm(channel);
-  return weir_internal_connection_leave(connection, &channel->busy, result);
+  int result = weir_internal_connection_enter(connection, &channel->busy);
+  if (result < 0) return result == -ECONNABORTED ? reason_to_refuse(channel, result) : result;
+  result = check(channel);
+  return result == 0 ? 0 : refuse(channel, result);
 }
 
-// Tells whether |failure| is the transport's, which stays, and not one of this operation alone.
-static bool is_lasting(const weir_connection *connection, int failure) {
-  if (failure == -ECANCELED || failure == -ENOMEM || failure == -ENOBUFS) return false;
-  // A deadline has this code too, and then it is what the next entry says as well.
-  return failure != -ETIMEDOUT || weir_internal_enter(connection->loop) == 0;
+int weir_internal_writer_enter(weir_write_channel *channel) { return enter(channel); }
+
+int weir_internal_writer_enter_at_once(weir_write_channel *channel) {
+  weir_connection *connection = weir_internal_writer_connection(channel);
+  int result = weir_internal_connection_enter_at_once(connection, &channel->busy);
+  if (result < 0) return reason_to_refuse(channel, result);
+  result = check(channel);
+  return result == 0 ? 0 : refuse(channel, result);
 }
 
-static int write_failed(weir_write_channel *channel, int failure) {
+int weir_internal_writer_leave(weir_write_channel *channel, int result) {
+  return leave(channel, result);
+}
+
+int weir_internal_writer_failed(weir_write_channel *channel, int failure) {
   const weir_connection *connection = weir_internal_writer_connection(channel);
+  if (channel->failure < 0) return channel->failure;
   if (connection->failure < 0) return connection->failure;
-  return is_lasting(connection, failure) ? weir_internal_writer_fail(channel, failure) : failure;
+  if (!weir_internal_connection_breaks(connection, failure)) return failure;
+  return weir_internal_writer_fail(channel, failure);
 }
 
-// What is to be written: two spans, of which |done| bytes are written.
-typedef struct outgoing {
-  weir_bytes body;
-  weir_bytes ending;
-  size_t done;
-} outgoing;
+// Sending
 
-static weir_bytes without(weir_bytes bytes, size_t size) {
-  if (size == 0) return bytes;
-  if (size > bytes.size) size = bytes.size;
-  return weir_bytes_of(bytes.data + size, bytes.size - size);
-}
-
-static weir_bytes rest_of_body(const outgoing *text) { return without(text->body, text->done); }
-
-static weir_bytes rest_of_ending(const outgoing *text) {
-  size_t body = text->body.size;
-  return without(text->ending, text->done > body ? text->done - body : 0);
-}
-
-static int add(struct iovec *buffers, int count, const char *data, size_t size) {
-  if (size == 0) return count;
-  // The casts are for iovec, which serves reading too.
-  buffers[count].iov_base = (void *)(uintptr_t)data;
-  buffers[count].iov_len = size;
-  return count + 1;
+// Fills in |buffers| with what is unsent and, behind it, the rest of |text|. Returns their number.
+static int gather(const weir_write_channel *channel, const weir_internal_outgoing *text,
+                  struct iovec *buffers) {
+  size_t left = WEIR_INTERNAL_LARGEST_CAPACITY;
+  size_t skip = text->done;
+  int count = 0;
+  size_t pending = weir_internal_writer_pending(channel);
+  if (pending > 0) {
+    buffers[count++] = (struct iovec){channel->buffer + channel->start, pending};
+  }
+  for (int i = 0; i < text->count && count < WEIR_INTERNAL_WRITE_BUFFERS && left > 0; i++) {
+    weir_bytes part = text->parts[i];
+    size_t skipped = skip < part.size ? skip : part.size;
+    skip -= skipped;
+    size_t size = part.size - skipped < left ? part.size - skipped : left;
+    if (size == 0) continue;
+    // The casts are for iovec, which serves reading too.
+    buffers[count++] = (struct iovec){(void *)(uintptr_t)(part.data + skipped), size};
+    left -= size;
+  }
+  return count;
 }
 
 // Waits until the transport has taken a part of what is unsent and, behind it, of |text|. Returns 0
 // or a negative code.
-static int send_along(weir_write_channel *channel, outgoing *text) {
+static int send_along(weir_write_channel *channel, weir_internal_outgoing *text) {
   weir_connection *connection = weir_internal_writer_connection(channel);
   // What the hook and the loop were to send we send now; neither may come between.
   weir_internal_writer_rest(channel);
   int result = weir_internal_connection_go_on(connection);
+  if (channel->failure < 0) return channel->failure;
   if (result < 0) return result;
   size_t pending = weir_internal_writer_pending(channel);
-  weir_bytes body = rest_of_body(text);
-  weir_bytes ending = rest_of_ending(text);
-  if (body.size > WEIR_INTERNAL_LARGEST_CAPACITY) {
-    body.size = WEIR_INTERNAL_LARGEST_CAPACITY;
-    ending.size = 0;
-  }
-  struct iovec buffers[3];
-  int count = 0;
-  if (pending > 0) count = add(buffers, 0, channel->buffer + channel->start, pending);
-  count = add(buffers, count, body.data, body.size);
-  count = add(buffers, count, ending.data, ending.size);
+  struct iovec buffers[WEIR_INTERNAL_WRITE_BUFFERS];
+  int count = gather(channel, text, buffers);
   result = connection->transport->write(connection, buffers, count, true);
-  if (result < 0) return write_failed(channel, result);
+  if (result < 0) return weir_internal_writer_failed(channel, result);
   size_t sent = (size_t)result;
   size_t from_buffer = sent < pending ? sent : pending;
   channel->start += (uint32_t)from_buffer;
+  channel->gone += sent;
   text->done += sent - from_buffer;
-  return 0;
+  return channel->failure;  // a cancel that the transport did not notice
 }
 
-static void release_if_empty(weir_write_channel *channel) {
-  if (weir_internal_writer_pending(channel) == 0) weir_internal_writer_release(channel);
-}
-
-static int flush(weir_write_channel *channel) {
-  outgoing nothing = {{NULL, 0}, {NULL, 0}, 0};
+// Sends until |size| bytes fit into the buffer.
+static int send_until_room(weir_write_channel *channel, size_t size) {
+  weir_internal_outgoing nothing = {NULL, 0, 0, 0};
   int result = 0;
-  while (result == 0 && weir_internal_writer_pending(channel) > 0) {
-    result = send_along(channel, &nothing);
-  }
-  release_if_empty(channel);
+  while (result == 0 && !fits(channel, size)) result = send_along(channel, &nothing);
+  return result;
+}
+
+int weir_internal_writer_flush(weir_write_channel *channel) {
+  int result = send_until_room(channel, channel->capacity);
+  weir_internal_writer_settle(channel);
   return result;
 }
 
@@ -169,20 +201,35 @@ static void reached_capacity(weir_write_channel *channel) {
   (void)result;
 }
 
-// Appends both, for which there is room.
-static inline void append(weir_write_channel *channel, weir_bytes body, weir_bytes ending) {
-  char *at = channel->buffer + channel->end;
-  if (body.size > 0) memcpy(at, body.data, body.size);
-  at += body.size;
-  for (size_t i = 0; i < ending.size; i++) at[i] = ending.data[i];
-  channel->end += (uint32_t)(body.size + ending.size);
+// Appends what has room.
+static void append_bytes(weir_write_channel *channel, weir_bytes bytes) {
+  if (bytes.size == 0) return;
+  if (bytes.size > channel->size - channel->end) slide(channel);
+  memcpy(channel->buffer + channel->end, bytes.data, bytes.size);
+  channel->end += (uint32_t)bytes.size;
+}
+
+static void send_if_full(weir_write_channel *channel) {
   if (weir_internal_writer_pending(channel) == channel->capacity) reached_capacity(channel);
 }
 
+static void append_rest(weir_write_channel *channel, weir_internal_outgoing *text) {
+  size_t skip = text->done;
+  for (int i = 0; i < text->count; i++) {
+    weir_bytes part = text->parts[i];
+    size_t skipped = skip < part.size ? skip : part.size;
+    skip -= skipped;
+    if (part.size == skipped) continue;
+    append_bytes(channel, weir_bytes_of(part.data + skipped, part.size - skipped));
+  }
+  text->done = text->size;
+  send_if_full(channel);
+}
+
 // Tells whether the rest of |text| has room in the buffer, if it needs one.
-static bool rest_fits(weir_write_channel *channel, const outgoing *text) {
-  size_t rest = text->body.size + text->ending.size - text->done;
-  return fits(channel, rest) && (rest == 0 || take_buffer(channel) == 0);
+static bool rest_fits(weir_write_channel *channel, const weir_internal_outgoing *text) {
+  size_t rest = text->size - text->done;
+  return fits(channel, rest) && (rest == 0 || weir_internal_writer_take_buffer(channel) == 0);
 }
 
 // A text was written in part. Its coroutine may go on with it later, unless a close has put an end
@@ -191,32 +238,53 @@ static void note_cut(weir_write_channel *channel) {
   channel->cut = weir_internal_writer_connection(channel)->failure == WEIR_E_CLOSED;
 }
 
-static int put(weir_write_channel *channel, outgoing *text) {
-  size_t size = text->body.size + text->ending.size;
+int weir_internal_writer_put(weir_write_channel *channel, weir_internal_outgoing *text) {
   int result = 0;
   while (result == 0 && !rest_fits(channel, text)) {
     // What fits into the capacity as a whole is taken as a whole. When something is unsent the
     // buffer is there, and stays; so it cannot be missing after the first part was sent. The rest
     // of something larger does without.
-    bool no_memory = text->done == 0 && fits(channel, size);
+    bool no_memory = text->done == 0 && fits(channel, text->size);
     result = no_memory ? -ENOMEM : send_along(channel, text);
   }
-  if (result == 0 && text->done < size) {
-    if (size - text->done > channel->size - channel->end) slide(channel);
-    append(channel, rest_of_body(text), rest_of_ending(text));
-    text->done = size;
-  }
-  release_if_empty(channel);
-  if (result < 0 && text->done > 0 && text->done < size) note_cut(channel);
+  if (result == 0 && text->done < text->size) append_rest(channel, text);
+  weir_internal_writer_settle(channel);
+  if (result < 0 && text->done > 0 && text->done < text->size) note_cut(channel);
   return result;
 }
 
+int weir_internal_writer_pass(weir_write_channel *channel, weir_bytes bytes, size_t *done) {
+  weir_internal_outgoing text = {&bytes, 1, bytes.size, 0};
+  int result = 0;
+  if (bytes.size < PASSED_AT_ONCE) {
+    result = weir_internal_writer_put(channel, &text);
+  } else {
+    while (result == 0 && text.done < text.size) result = send_along(channel, &text);
+    weir_internal_writer_settle(channel);
+  }
+  *done += text.done;
+  return result;
+}
+
+// Writing
+
 static int put_apart(weir_write_channel *channel, const weir_bytes *body, const weir_bytes *ending,
                      size_t *out_done) {
-  outgoing text = {*body, *ending, 0};
-  int result = put(channel, &text);
+  const weir_bytes parts[2] = {*body, *ending};
+  weir_internal_outgoing text = {parts, 2, body->size + ending->size, 0};
+  int result = weir_internal_writer_put(channel, &text);
   *out_done = text.done;
   return result;
+}
+
+// Appends both, for which there is room behind what is unsent.
+static inline void append(weir_write_channel *channel, weir_bytes body, weir_bytes ending) {
+  char *at = channel->buffer + channel->end;
+  if (body.size > 0) memcpy(at, body.data, body.size);
+  at += body.size;
+  for (size_t i = 0; i < ending.size; i++) at[i] = ending.data[i];
+  channel->end += (uint32_t)(body.size + ending.size);
+  send_if_full(channel);
 }
 
 // Nearly all writes are just appended to the buffer, so this way is kept short; it is made anew for
@@ -229,7 +297,7 @@ __attribute__((always_inline)) static inline int write_text(weir_write_channel *
   int result = enter(channel);
   if (result < 0) return result;
   if (channel->buffer == NULL && size > 0 && size <= channel->capacity) {
-    result = take_buffer(channel);
+    result = weir_internal_writer_take_buffer(channel);
   }
   if (channel->buffer != NULL && size <= channel->size - channel->end) {
     append(channel, body, ending);
@@ -257,77 +325,66 @@ int weir_write_line(weir_write_channel *channel, weir_bytes line) {
   return write_text(channel, line, weir_bytes_of("\r\n", 2), &done);
 }
 
-// Formats into memory of its own what needs |size| bytes and found no room in the buffer.
-static int format_apart(weir_write_channel *channel, size_t size, const char *format,
-                        va_list arguments) WEIR_PRINTF_LIKE(3, 0);
-static int format_apart(weir_write_channel *channel, size_t size, const char *format,
-                        va_list arguments) {
-  char *memory = (char *)weir_internal_allocate_unset(size + 1);
-  if (memory == NULL) return -ENOMEM;
-  int result = vsnprintf(memory, size + 1, format, arguments);
-  if (result >= 0) {
-    outgoing text = {weir_bytes_of(memory, size), weir_bytes_of("", 0), 0};
-    result = put(channel, &text);
-  } else {
-    result = -EINVAL;
-  }
-  weir_internal_release(memory, size + 1);
-  return result;
-}
-
-static int format_text(weir_write_channel *channel, const char *format, va_list arguments)
-    WEIR_PRINTF_LIKE(2, 0);
-static int format_text(weir_write_channel *channel, const char *format, va_list arguments) {
-  int result = take_buffer(channel);
+// Takes as much of |size| bytes at |data| as there is room for; there is some.
+static int take_some(weir_write_channel *channel, const void *data, size_t size) {
+  int result = weir_internal_writer_take_buffer(channel);
   if (result < 0) return result;
-  size_t room = channel->size - channel->end;
-  va_list again;
-  va_copy(again, arguments);
-  int size = vsnprintf(channel->buffer + channel->end, room, format, arguments);
-  if (size < 0) {
-    result = errno == EOVERFLOW || errno == ENOMEM ? -errno : -EINVAL;
-  } else if ((size_t)size < room) {
-    channel->end += (uint32_t)size;
-  } else {
-    result = format_apart(channel, (size_t)size, format, again);
-  }
-  va_end(again);
-  release_if_empty(channel);
-  return result;
+  size_t room = channel->capacity - weir_internal_writer_pending(channel);
+  if (size > room) size = room;
+  append_bytes(channel, weir_bytes_of(data, size));
+  send_if_full(channel);
+  return (int)size;
 }
 
-int weir_write_format_list(weir_write_channel *channel, const char *format, va_list arguments) {
+int weir_write_available(weir_write_channel *channel, const void *data, size_t size) {
   int result = enter(channel);
-  return result < 0 ? result : leave(channel, format_text(channel, format, arguments));
+  if (result < 0) return result;
+  if (size > 0) {
+    result = send_until_room(channel, 1);
+    if (result == 0) result = take_some(channel, data, size);
+    weir_internal_writer_settle(channel);
+  }
+  return leave(channel, result);
 }
 
-int weir_write_format(weir_write_channel *channel, const char *format, ...) {
-  va_list arguments;
-  va_start(arguments, format);
-  int result = weir_write_format_list(channel, format, arguments);
-  va_end(arguments);
+static int try_to_write(weir_write_channel *channel, const void *data, size_t size) {
+  // While the loop watches, the transport takes nothing.
+  if (!fits(channel, 1) && !channel->watching) {
+    int result = weir_internal_writer_send(channel);
+    if (result < 0 && result != -EAGAIN) return result;
+  }
+  return fits(channel, 1) ? take_some(channel, data, size) : -EAGAIN;
+}
+
+int weir_write_try(weir_write_channel *channel, const void *data, size_t size) {
+  int result = weir_internal_writer_enter_at_once(channel);
+  if (result < 0) return result;
+  if (size > 0) result = try_to_write(channel, data, size);
+  return leave(channel, result);
+}
+
+int weir_write_await_room(weir_write_channel *channel, size_t size) {
+  int result = enter(channel);
+  if (result < 0) return result;
+  result = size > channel->capacity ? -EMSGSIZE : send_until_room(channel, size);
+  weir_internal_writer_settle(channel);
+  return leave(channel, result);
+}
+
+int weir_write_gather(weir_write_channel *channel, const weir_bytes *parts, int count,
+                      size_t *out_done) {
+  if (out_done != NULL) *out_done = 0;
+  if (count < 0) return -EINVAL;
+  weir_internal_outgoing text = {parts, count, 0, 0};
+  for (int i = 0; i < count; i++) text.size += parts[i].size;
+  int result = enter(channel);
+  if (result < 0) return result;
+  result = leave(channel, weir_internal_writer_put(channel, &text));
+  if (out_done != NULL) *out_done = text.done;
   return result;
 }
 
 int weir_flush(weir_write_channel *channel) {
   int result = enter(channel);
-  return result < 0 ? result : leave(channel, flush(channel));
-}
-
-static int end_stream(weir_write_channel *channel) {
-  weir_connection *connection = weir_internal_writer_connection(channel);
-  if (channel->closed) return 0;
-  int result = channel->failure;
-  if (result == 0) result = flush(channel);
-  if (result < 0) return result;
-  result = connection->transport->finish_write(connection);
-  if (result < 0) return weir_internal_writer_fail(channel, result);
-  channel->closed = true;
-  return 0;
-}
-
-int weir_write_channel_close(weir_write_channel *channel) {
-  weir_connection *connection = weir_internal_writer_connection(channel);
-  int result = weir_internal_connection_enter(connection, &channel->busy);
-  return result < 0 ? result : leave(channel, end_stream(channel));
+  return result < 0 ? result : leave(channel, weir_internal_writer_flush(channel));
 }

@@ -108,6 +108,13 @@ int weir_internal_check(const weir_internal_loop *loop) {
   return weir_internal_coroutine_check(coroutine);
 }
 
+int weir_internal_check(const weir_internal_loop *loop) {
+  weir_internal_coroutine *coroutine = weir_internal_running();
+  if (coroutine == NULL) return -EINVAL;
+  if (loop != NULL && loop != coroutine->loop) return -EXDEV;
+  return weir_internal_coroutine_check(coroutine);
+}
+
 int weir_yield(void) {
   int result = weir_internal_enter(NULL);
   return result < 0 ? result : yield_now(weir_internal_running());
@@ -156,6 +163,11 @@ static weir_internal_ticket present_ticket(weir_internal_coroutine *coroutine) {
 }
 
 static bool is_parked(weir_internal_ticket ticket) { return (ticket.generation & 1) != 0; }
+
+bool weir_internal_wake_present(weir_internal_coroutine *coroutine, int reason) {
+  weir_internal_ticket ticket = present_ticket(coroutine);
+  return is_parked(ticket) && weir_internal_wake(ticket, reason);
+}
 
 // The timer stays armed when its suspension ends early, because most end early and the next
 // deadline is mostly later. So it may fire too soon, and is then armed again.

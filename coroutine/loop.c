@@ -28,6 +28,9 @@ int weir_internal_loop_create(weir_internal_loop **out,
   loop->drain_timeout = options->drain_timeout;
   weir_internal_stack_pool_init(&loop->stacks, options->stack_size);
   weir_internal_list_init(&loop->waiters);
+  weir_internal_list_init(&loop->background.children);
+  weir_internal_wait_queue_init(&loop->background.waiter);
+  loop->background.deadline = WEIR_FOREVER;
   *out = loop;
   return 0;
 }
@@ -191,10 +194,34 @@ static void wait_round(weir_internal_loop *loop, int64_t limit) {
 
 static void run_coroutines(weir_internal_loop *loop) {
   run_round(loop);
-  while (loop->coroutine_count > 0) {
+  while (loop->root != NULL) {
     wait_round(loop, WEIR_FOREVER);
     run_round(loop);
   }
+}
+
+static void cancel_background(weir_internal_loop *loop) {
+  loop->background.cancelled = true;
+  weir_internal_list *children = &loop->background.children;
+  for (weir_internal_link *link = children->next; link != children; link = link->next) {
+    weir_internal_coroutine *child =
+        WEIR_INTERNAL_CONTAINER(link, weir_internal_coroutine, sibling);
+    if (loop->wait_failure < 0) {
+      weir_internal_coroutine_force(child);
+    } else {
+      weir_internal_coroutine_cancel(child);
+    }
+  }
+}
+
+// Ends the loop's own coroutines.
+static void end_background(weir_internal_loop *loop) {
+  while (loop->coroutine_count > 0) {
+    cancel_background(loop);
+    run_round(loop);
+    if (loop->coroutine_count > 0) wait_round(loop, WEIR_FOREVER);
+  }
+  loop->background.cancelled = false;
 }
 
 static void drain(weir_internal_loop *loop) {
@@ -225,6 +252,7 @@ int weir_internal_loop_run(weir_internal_loop *loop, weir_function function, voi
   weir_internal_loop_make_ready(loop, root);
   run_coroutines(loop);
   drain(loop);
+  end_background(loop);
   await_posters(loop);
   weir_internal_thread.loop = NULL;
   loop->running = false;

@@ -109,6 +109,23 @@ void weir_internal_scope_child_ended(weir_scope *scope, weir_internal_coroutine 
   }
 }
 
+// Makes |child| one of |scope|.
+static void adopt(weir_scope *scope, weir_internal_coroutine *child) {
+  child->deadline = scope->deadline;
+  child->cancelled = scope->cancelled;
+  child->parent = scope;
+  weir_internal_list_append(&scope->children, &child->sibling);
+  weir_internal_scope_init(&child->own_scope, child);
+}
+
+int weir_internal_loop_launch(weir_internal_loop *loop, weir_function function, void *argument) {
+  weir_internal_coroutine *child = weir_internal_coroutine_create(loop, function, argument);
+  if (child == NULL) return -ENOMEM;
+  adopt(&loop->background, child);
+  weir_internal_loop_make_ready(loop, child);
+  return 0;
+}
+
 int weir_launch(weir_scope *scope, weir_job **out_or_null, const weir_launch_options *options,
                 weir_function function, void *argument) {
   if (out_or_null != NULL) *out_or_null = NULL;
@@ -126,13 +143,9 @@ int weir_launch(weir_scope *scope, weir_job **out_or_null, const weir_launch_opt
     weir_internal_release(job, sizeof *job);
     return -ENOMEM;
   }
-  child->deadline = scope->deadline;
-  child->cancelled = scope->cancelled;
+  adopt(scope, child);
   child->launch_site = __builtin_return_address(0);
   if (options != NULL) child->name = options->name;
-  child->parent = scope;
-  weir_internal_list_append(&scope->children, &child->sibling);
-  weir_internal_scope_init(&child->own_scope, child);
   if (job != NULL) {
     job->loop = loop;
     job->coroutine = child;

@@ -119,7 +119,8 @@ static void tcp_unwatch_write(weir_connection *connection) {
   (void)stopped;
 }
 
-static int tcp_finish_write(weir_connection *connection) {
+static int tcp_finish_write(weir_connection *connection, bool wait) {
+  (void)wait;
   weir_tcp_connection *self = tcp_of(connection);
   const weir_internal_system_calls *calls = calls_of(self);
   int result = calls->shutdown(calls->context, self->descriptor.fd, SHUT_WR);

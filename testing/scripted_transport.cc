@@ -40,7 +40,7 @@ struct ScriptedTransport::Operations {
     return 0;
   }
   static void UnwatchWrite(weir_connection *self) { Of(self).watcher_ = nullptr; }
-  static int FinishWrite(weir_connection *self) {
+  static int FinishWrite(weir_connection *self, bool /*wait*/) {
     Of(self).finished_++;
     return std::exchange(Of(self).finish_failure_, 0);
   }
@@ -57,8 +57,8 @@ struct ScriptedTransport::Operations {
   }
 
   static constexpr weir_internal_transport kTransport = {
-      Read,         Write,       InterruptRead, InterruptWrite, WatchWrite,
-      UnwatchWrite, FinishWrite, Linger,        Abort,          Release,
+      Read,   Write, InterruptRead, InterruptWrite, WatchWrite, UnwatchWrite, FinishWrite,
+      Linger, Abort, nullptr,       nullptr,        nullptr,    nullptr,      Release,
   };
 };
 
@@ -169,7 +169,7 @@ int ScriptedTransport::TakeFrom(const struct iovec *buffers, int count, size_t m
 }
 
 int ScriptedTransport::Write(const struct iovec *buffers, int count, bool wait) {
-  if (count < 1 || count > 4) std::abort();
+  if (count < 1 || count > WEIR_INTERNAL_WRITE_BUFFERS) std::abort();
   for (int i = 0; i < count; i++) {
     if (buffers[i].iov_len == 0) std::abort();
   }

@@ -25,10 +25,11 @@ extern "C" {
 // How far a close has come; see close.c.
 typedef enum weir_internal_closing {
   WEIR_INTERNAL_OPEN = 0,
-  WEIR_INTERNAL_SENDING,   // operations in flight have to leave, output has to be sent
-  WEIR_INTERNAL_ENDING,    // inside the transport's |linger|
-  WEIR_INTERNAL_ENDED,     // still inside, but it has told already that the peer has ended
-  WEIR_INTERNAL_LINGERING  // the transport will tell when the peer has ended
+  WEIR_INTERNAL_SENDING,    // operations in flight have to leave, output has to be sent
+  WEIR_INTERNAL_ENDING,     // inside the transport's |linger|
+  WEIR_INTERNAL_ENDED,      // still inside, but it has told already that the peer has ended
+  WEIR_INTERNAL_LINGERING,  // the transport will tell when the peer has ended
+  WEIR_INTERNAL_STOPPING    // the transport will tell when it can be released
 } weir_internal_closing;
 
 struct weir_connection {
@@ -45,6 +46,7 @@ struct weir_connection {
   int64_t close_timeout;
   int failure;  // what every operation returns: WEIR_E_CLOSED, -ECONNABORTED, or 0 while open
   weir_internal_closing closing;
+  int outcome;                           // what the close returns if nothing else has failed
   bool expired;                          // the close takes no more time
   struct weir_internal_closer *closer;   // the coroutine that waits for the close, or NULL
   weir_internal_timer timer;             // of the close
@@ -93,6 +95,15 @@ WEIR_MUST_USE static inline int weir_internal_connection_enter(weir_connection *
 // weir_internal_connection_enter_at_once is weir_internal_connection_enter that never lets others
 // run, so that the connection is still there when it fails.
 WEIR_MUST_USE int weir_internal_connection_enter_at_once(weir_connection *connection, bool *busy);
+
+// weir_internal_connection_breaks tells whether |failure| of a read or write is the transport's,
+// which stays, and not one of that operation alone.
+bool weir_internal_connection_breaks(const weir_connection *connection, int failure);
+
+// weir_internal_reader_interrupt (weir_internal_writer_interrupt) makes the read (write) that is in
+// flight return |reason|, wherever it is suspended.
+void weir_internal_reader_interrupt(weir_read_channel *channel, int reason);
+void weir_internal_writer_interrupt(weir_write_channel *channel, int reason);
 
 // weir_internal_connection_go_on stands between the steps of an operation that may take many
 // without waiting: now and then it lets others run. Returns 0, or a negative code that ends the

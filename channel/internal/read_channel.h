@@ -6,6 +6,7 @@
 #define WEIR_CHANNEL_INTERNAL_READ_CHANNEL_H
 
 #include "base/internal/lender.h"
+#include "coroutine/internal/suspend.h"
 #include "weir/channel.h"
 
 #ifdef __cplusplus
@@ -31,6 +32,9 @@ struct weir_read_channel {
   char *direct;
   size_t direct_size;
   weir_line_ending line_ending;
+  int failure;  // of the transport, or the cause of a cancel; it stays
+  // The coroutine of an operation that waits for other channels, too; NULL for the usual ones.
+  weir_internal_coroutine *holder;
   bool busy;           // an operation is in flight
   bool ended;          // the transport has reported the end of the stream
   bool ahead;          // what does not fit into |direct| may go into the buffer

@@ -16,6 +16,9 @@
 extern "C" {
 #endif
 
+// How many buffers a write gets at most.
+enum { WEIR_INTERNAL_WRITE_BUFFERS = 16 };
+
 // A watcher waits, in the loop and without a coroutine, until a write may make progress.
 typedef struct weir_internal_watcher {
   // Called once for each watch, on the loop's thread, perhaps inside a coroutine, never before
@@ -32,7 +35,7 @@ typedef struct weir_internal_transport {
   // failure.
   int (*read)(weir_connection *self, weir_internal_lender *lender, bool wait);
 
-  // Takes bytes from |buffers|, 1 to 4 of them, none empty, and returns how many, at least 1.
+  // Takes bytes from |buffers|, one or more, none empty, and returns how many, at least 1.
   // -EAGAIN when it can take none and |wait| is false; otherwise it suspends, with the failures of
   // |read|. Keeps no pointer to the buffers.
   int (*write)(weir_connection *self, const struct iovec *buffers, int count, bool wait);
@@ -47,9 +50,10 @@ typedef struct weir_internal_transport {
   // Takes the watch back. Legal when there is none.
   void (*unwatch_write)(weir_connection *self);
 
-  // Tells the peer that nothing more will be written. Does not suspend. Returns 0 or a negative
-  // code.
-  int (*finish_write)(weir_connection *self);
+  // Tells the peer that nothing more will be written. Returns 0 or a negative code. Where that
+  // takes time it is -EAGAIN without |wait|, and then |watch_write| may be used; with |wait| it
+  // suspends, with the failures of |read|.
+  int (*finish_write)(weir_connection *self, bool wait);
 
   // Called after everything was written and |finish_write| was called, to end in peace: reads and
   // drops what the peer still sends until it has ended its stream as well. Does not suspend: calls
@@ -60,6 +64,28 @@ typedef struct weir_internal_transport {
   // Breaks the connection so that the peer learns of it; frees nothing, does not suspend. May be
   // called at any time before |release|.
   void (*abort)(weir_connection *self);
+
+  // Both may be NULL, and are called once at most, before |release|; neither suspends.
+  //
+  // Nobody will read any more, because of |cause|, a negative code: drops what is unread, and makes
+  // the peer's writes fail with it. NULL: the peer is not told. A transport that has this operation
+  // fails to write only because of its peer.
+  void (*cancel_read)(weir_connection *self, int cause);
+  // The stream breaks off because of |cause|: the peer gets that instead of what it has not read
+  // yet. NULL: the whole connection is aborted instead.
+  void (*cancel_write)(weir_connection *self, int cause);
+
+  // Moves up to |size| bytes that come next straight to |target|, another connection whose channel
+  // holds nothing unsent, without bringing them into the program. Suspends until there are some.
+  // Returns their number, at least 1; 0 at the end of the stream; -ENOTSUP for a |target| to which
+  // it cannot; or a negative code, and then no byte is lost: the caller goes on through |read| and
+  // |write|, which meet the failure again. NULL: never.
+  int (*copy_to)(weir_connection *self, weir_connection *target, size_t size);
+
+  // Tells whether |release| may be called, as far as coroutines of the transport's own are
+  // concerned. If not, makes them end, and calls weir_internal_connection_close_on then. NULL:
+  // there are none.
+  bool (*stop)(weir_connection *self);
 
   // Frees the connection with all that it holds. Stops a |linger| that has not ended. No read or
   // write is in flight, nothing is watched.

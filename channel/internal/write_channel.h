@@ -20,12 +20,16 @@ struct weir_write_channel {
   uint32_t start;
   uint32_t end;
   uint32_t capacity;
-  int failure;                     // of the transport; it stays
-  bool busy;                       // an operation is in flight
-  bool auto_flush;                 // as weir_open_write_channel says
-  bool closed;                     // the end of the stream was sent
-  bool watching;                   // |watcher| waits for the transport
-  bool cut;                        // a close has ended a write in the middle of its text
+  uint64_t gone;    // bytes that left the buffer, or never were in it
+  int failure;      // of the transport, or the cause of a cancel; it stays
+  bool busy;        // an operation is in flight
+  bool auto_flush;  // as weir_open_write_channel says
+  bool closed;      // the end of the stream was sent
+  bool watching;    // |watcher| waits for the transport
+  bool cut;         // a close has ended a write in the middle of its text
+  bool cancelled;   // |failure| is the cause of weir_write_channel_cancel
+  // The coroutine of an operation that waits for other channels, too; NULL for the usual ones.
+  weir_internal_coroutine *holder;
   weir_internal_pre_suspend hook;  // linked: it flushes when its coroutine suspends
   weir_internal_watcher watcher;
 };
@@ -43,6 +47,48 @@ static inline size_t weir_internal_writer_pending(const weir_write_channel *chan
 // weir_internal_writer_fail keeps |failure| of the transport for all later operations and drops
 // what can never be sent. Returns |failure|.
 int weir_internal_writer_fail(weir_write_channel *channel, int failure);
+
+// What is to be written: |size| bytes in |count| parts, of which |done| bytes are written.
+typedef struct weir_internal_outgoing {
+  const weir_bytes *parts;
+  int count;
+  size_t size;
+  size_t done;
+} weir_internal_outgoing;
+
+// weir_internal_writer_enter begins a write, weir_internal_writer_leave ends it. What stands
+// between them may suspend.
+WEIR_MUST_USE int weir_internal_writer_enter(weir_write_channel *channel);
+WEIR_MUST_USE int weir_internal_writer_leave(weir_write_channel *channel, int result);
+
+// weir_internal_writer_enter_at_once is weir_internal_writer_enter that never lets others run.
+WEIR_MUST_USE int weir_internal_writer_enter_at_once(weir_write_channel *channel);
+
+// weir_internal_writer_put writes |text|: into the buffer what fits there, the rest straight to the
+// transport. What fits into the capacity as a whole is taken as a whole. Suspends.
+WEIR_MUST_USE int weir_internal_writer_put(weir_write_channel *channel,
+                                           weir_internal_outgoing *text);
+
+// weir_internal_writer_pass writes |bytes| that another channel holds, and adds to *done how many
+// were taken. Many go straight to the transport; few are gathered in the buffer. Suspends.
+WEIR_MUST_USE int weir_internal_writer_pass(weir_write_channel *channel, weir_bytes bytes,
+                                            size_t *done);
+
+// weir_internal_writer_flush waits until nothing is unsent.
+WEIR_MUST_USE int weir_internal_writer_flush(weir_write_channel *channel);
+
+// weir_internal_writer_end flushes and ends the stream.
+WEIR_MUST_USE int weir_internal_writer_end(weir_write_channel *channel);
+
+// weir_internal_writer_take_buffer makes sure that there is a buffer. Returns 0 or -ENOMEM.
+WEIR_MUST_USE int weir_internal_writer_take_buffer(weir_write_channel *channel);
+
+// weir_internal_writer_settle gives back a buffer that nobody needs.
+void weir_internal_writer_settle(weir_write_channel *channel);
+
+// weir_internal_writer_failed returns what an operation says after |failure| of the transport, and
+// keeps that if it breaks the stream.
+int weir_internal_writer_failed(weir_write_channel *channel, int failure);
 
 // Sending without a coroutine (auto_flush.c)
 //

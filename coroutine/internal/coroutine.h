@@ -88,7 +88,8 @@ struct weir_internal_loop {
   int64_t drain_timeout;
   weir_internal_timer_heap timers;
   weir_internal_stack_pool stacks;
-  weir_internal_coroutine *root;
+  weir_internal_coroutine *root;  // NULL when it has ended, and with it all but |background|
+  weir_scope background;          // of the loop's own coroutines
   size_t coroutine_count;
   weir_internal_list waiters;
   _Atomic(weir_internal_message *) inbox;

@@ -92,6 +92,13 @@ typedef struct weir_internal_timer {
 void weir_internal_timer_arm(weir_internal_loop *loop, weir_internal_timer *timer, int64_t when);
 void weir_internal_timer_cancel(weir_internal_loop *loop, weir_internal_timer *timer);
 
+// weir_internal_loop_launch starts a coroutine on the current loop that belongs to no scope, but to
+// the loop: nobody joins it, and no deadline holds for it. Work goes on in it for which a loop
+// waiter stands; the run does not wait for it any longer than for loop waiters, then cancels it.
+// Returns 0, or -ENOMEM and then |function| is never called.
+WEIR_MUST_USE int weir_internal_loop_launch(weir_internal_loop *loop, weir_function function,
+                                            void *argument);
+
 // Loop waiters: what goes on in the loop although no coroutine waits for it, such as the rest of a
 // flush. The loop does not end before they do. Past its drain timeout it calls |abandon|, which
 // must give up at once and remove the waiter.

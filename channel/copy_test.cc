@@ -1,0 +1,506 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "testing/channel_test.h"
+#include "testing/scripted_transport.h"
+#include "weir/channel.h"
+
+namespace {
+
+using weir_testing::ScriptedTransport;
+
+// Through a variable, since no constant of the enumeration has this value.
+volatile int unknown_method = 3;
+
+class Copy : public weir_testing::ChannelTest {
+ protected:
+  // Runs |body| over two scripted transports; the bytes go from the first to the second.
+  void WithTwo(std::function<void(ScriptedTransport &, ScriptedTransport &)> body) {
+    WithScript([&](ScriptedTransport &source) {
+      ScriptedTransport target;
+      body(source, target);
+      if (!target.released()) weir_connection_close(target.connection());
+    });
+  }
+
+  static void FeedAll(ScriptedTransport &script, const std::string &bytes, size_t step) {
+    for (size_t at = 0; at < bytes.size(); at += step) script.Feed(bytes.substr(at, step));
+    script.FeedEnd();
+  }
+
+  static std::string Pattern(size_t size) {
+    std::string pattern(size, '\0');
+    for (size_t i = 0; i < size; i++) pattern[i] = static_cast<char>(i * 7 % 251);
+    return pattern;
+  }
+
+  static std::string Rest(ScriptedTransport &script) {
+    std::string all;
+    char bytes[100];
+    int result;
+    while ((result = weir_read_available(script.reader(), bytes, sizeof bytes)) > 0) {
+      all.append(bytes, static_cast<size_t>(result));
+    }
+    return all;
+  }
+};
+
+TEST_F(Copy, CopiesToTheEndHoweverItComesAndGoes) {
+  const std::string all = Pattern(30000);
+  for (size_t step : {1, 3, 1000, 5000, 16384, 30000}) {
+    for (size_t most : {2, 100, 4096, 100000}) {
+      WithTwo([&](ScriptedTransport &source, ScriptedTransport &target) {
+        FeedAll(source, all, step);
+        target.LimitWrites(most);
+        uint64_t count = 7;
+        EXPECT_EQ(0, weir_copy(source.reader(), target.writer(), nullptr, &count));
+        EXPECT_EQ(all.size(), count);
+        EXPECT_TRUE(all == target.sent());
+        EXPECT_EQ(0, target.finished());  // both stay open
+        EXPECT_EQ(all.size(), weir_total_bytes_written(target.writer()));
+      });
+    }
+  }
+}
+
+TEST_F(Copy, TheLimitIsExact) {
+  for (uint64_t limit : {1, 2, 9, 10, 11, 1000000}) {
+    for (weir_copy_method method : {WEIR_COPY_ANY, WEIR_COPY_THROUGH_MEMORY}) {
+      WithTwo([&](ScriptedTransport &source, ScriptedTransport &target) {
+        FeedAll(source, "0123456789", 4);
+        weir_copy_options options = {};
+        options.limit = limit;
+        options.method = method;
+        uint64_t count = 0;
+        EXPECT_EQ(0, weir_copy(source.reader(), target.writer(), &options, &count));
+        size_t expected = std::min<size_t>(10, limit);
+        EXPECT_EQ(expected, count);
+        EXPECT_EQ(std::string("0123456789").substr(0, expected), target.sent());
+        EXPECT_EQ(std::string("0123456789").substr(expected), Rest(source));
+      });
+    }
+  }
+}
+
+TEST_F(Copy, ChecksItsOptions) {
+  WithTwo([&](ScriptedTransport &source, ScriptedTransport &target) {
+    weir_copy_options options = {};
+    options.method = static_cast<weir_copy_method>(unknown_method);
+    uint64_t count = 7;
+    EXPECT_EQ(-EINVAL, weir_copy(source.reader(), target.writer(), &options, &count));
+    EXPECT_EQ(0u, count);
+    EXPECT_EQ(-EINVAL, weir_copy_and_close(source.reader(), target.writer(), &options, &count));
+    EXPECT_EQ(0, weir_read_channel_cause(source.reader()));
+  });
+}
+
+TEST_F(Copy, WhatHasComeIsFlushedBeforeTheWait) {
+  WithTwo([&](ScriptedTransport &source, ScriptedTransport &target) {
+    EXPECT_EQ(0, weir_write_string(target.writer(), "before "));
+    source.Feed("some");
+    source.Feed("thing");
+    uint64_t count = 0;
+    Start([&] { return weir_copy(source.reader(), target.writer(), nullptr, &count); });
+    // What was there together leaves together.
+    EXPECT_EQ(std::vector<std::string>{"before something"}, target.writes());
+    char byte;
+    EXPECT_EQ(-EBUSY, weir_read_available(source.reader(), &byte, 1));
+    EXPECT_EQ(-EBUSY, weir_write_string(target.writer(), "x"));
+    source.FeedEnd();
+    EXPECT_EQ(0, weir_scope_wait(nullptr));
+    EXPECT_EQ(9u, count);
+  });
+}
+
+TEST_F(Copy, ALargePieceIsNotCopiedIntoTheTargetsBuffer) {
+  WithTwo([&](ScriptedTransport &source, ScriptedTransport &target) {
+    FeedAll(source, Pattern(1000000), 16384);
+    EXPECT_EQ(0, weir_write_string(target.writer(), "x"));
+    allocator().ResetPeak();
+    long before = allocator().block_bytes();
+    EXPECT_EQ(0, weir_copy(source.reader(), target.writer(), nullptr, nullptr));
+    EXPECT_LE(allocator().peak_block_bytes() - before, 2 * 16384);
+  });
+}
+
+// A deadline at every byte: what the target has not taken is unread, and the copy goes on.
+TEST_F(Copy, ADeadlineLosesNothing) {
+  const std::string all = Pattern(9000);
+  for (size_t room : {0, 1, 10, 4999, 5000, 5001, 8999}) {
+    WithTwo([&](ScriptedTransport &source, ScriptedTransport &target) {
+      FeedAll(source, all, 5000);
+      target.SetRoom(room);
+      uint64_t count = 0, more = 0;
+      int result =
+          AtOnce([&] { return weir_copy(source.reader(), target.writer(), nullptr, &count); });
+      EXPECT_EQ(-ETIMEDOUT, result);
+      EXPECT_EQ(0, weir_read_channel_cause(source.reader()));
+      target.SetRoom(ScriptedTransport::kUnlimited);
+      EXPECT_EQ(0, weir_copy(source.reader(), target.writer(), nullptr, &more));
+      EXPECT_EQ(all.size(), count + more);
+      EXPECT_TRUE(all == target.sent()) << room;
+    });
+  }
+}
+
+TEST_F(Copy, ACancellationWhileItWaitsForTheSourceLosesNothing) {
+  WithTwo([&](ScriptedTransport &source, ScriptedTransport &target) {
+    source.Feed("one ");
+    weir_job *job;
+    int result = 1;
+    Start([&] { return weir_copy(source.reader(), target.writer(), nullptr, nullptr); }, &job);
+    weir_job_cancel(job);
+    EXPECT_EQ(0, weir_job_wait(job, &result));
+    weir_job_close(job);
+    EXPECT_EQ(-ECANCELED, result);
+    FeedAll(source, "two", 3);
+    EXPECT_EQ(0, weir_copy(source.reader(), target.writer(), nullptr, nullptr));
+    EXPECT_EQ("one two", target.sent());
+  });
+}
+
+TEST_F(Copy, AFailingSourceFailsTheCopyBehindWhatCameBefore) {
+  WithTwo([&](ScriptedTransport &source, ScriptedTransport &target) {
+    source.Feed("partial");
+    source.FeedFailure(-ECONNRESET);
+    uint64_t count = 0;
+    EXPECT_EQ(-ECONNRESET, weir_copy(source.reader(), target.writer(), nullptr, &count));
+    EXPECT_EQ(7u, count);
+    EXPECT_EQ(-ECONNRESET, weir_read_channel_cause(source.reader()));
+    EXPECT_EQ(0, weir_write_channel_cause(target.writer()));
+    EXPECT_EQ(0, weir_flush(target.writer()));
+    EXPECT_EQ("partial", target.sent());
+  });
+}
+
+TEST_F(Copy, ATargetThatFailsAtEachByteLeavesTheRestUnread) {
+  const std::string all = Pattern(5000);
+  for (size_t taken = 0; taken <= 5000; taken += 500) {
+    WithTwo([&](ScriptedTransport &source, ScriptedTransport &target) {
+      FeedAll(source, all, 5000);
+      target.SetRoom(taken);
+      int result = 0;
+      uint64_t count = 0;
+      Start([&] {
+        result = weir_copy(source.reader(), target.writer(), nullptr, &count);
+        return 0;
+      });
+      target.FailWrites(-EPIPE);
+      EXPECT_EQ(0, weir_yield());
+      EXPECT_EQ(taken < 5000 ? -EPIPE : 0, result);
+      EXPECT_EQ(taken, count);
+      EXPECT_TRUE(all.substr(taken) == Rest(source));
+    });
+  }
+}
+
+TEST_F(Copy, AClosedTargetTakesNothing) {
+  WithTwo([&](ScriptedTransport &source, ScriptedTransport &target) {
+    FeedAll(source, "x", 1);
+    EXPECT_EQ(0, weir_write_channel_close(target.writer()));
+    EXPECT_EQ(WEIR_E_CLOSED, weir_copy(source.reader(), target.writer(), nullptr, nullptr));
+    EXPECT_EQ("x", Rest(source));
+  });
+}
+
+// Another coroutine ends one of the channels, in both places where a copy may wait.
+
+TEST_F(Copy, ClosingOrAbortingEitherConnectionEndsIt) {
+  for (bool waits_for_source : {true, false}) {
+    for (bool end_source : {true, false}) {
+      for (bool abort : {true, false}) {
+        WithTwo([&](ScriptedTransport &source, ScriptedTransport &target) {
+          if (!waits_for_source) {
+            source.Feed("stuck");
+            target.SetRoom(0);
+          }
+          int result = 0;
+          Start([&] {
+            result = weir_copy(source.reader(), target.writer(), nullptr, nullptr);
+            return 0;
+          });
+          weir_connection *ended = end_source ? source.connection() : target.connection();
+          int64_t before = weir_now();
+          if (abort) {
+            weir_connection_abort(ended);
+            EXPECT_EQ(0, weir_yield());
+          } else {
+            weir_connection_set_close_timeout(ended, 1);
+            (void)weir_connection_close(ended);
+            EXPECT_LE(weir_now(), before + 1);
+          }
+          EXPECT_EQ(abort ? -ECONNABORTED : WEIR_E_CLOSED, result);
+          target.SetRoom(ScriptedTransport::kUnlimited);
+        });
+      }
+    }
+  }
+}
+
+TEST_F(Copy, CancellingEitherChannelEndsItWithTheCause) {
+  for (bool waits_for_source : {true, false}) {
+    for (bool end_source : {true, false}) {
+      WithTwo([&](ScriptedTransport &source, ScriptedTransport &target) {
+        if (!waits_for_source) {
+          source.Feed("stuck");
+          target.SetRoom(0);
+        }
+        int result = 0;
+        Start([&] {
+          result = weir_copy(source.reader(), target.writer(), nullptr, nullptr);
+          return 0;
+        });
+        if (end_source) weir_read_channel_cancel(source.reader(), -EPROTO);
+        if (!end_source) weir_write_channel_cancel(target.writer(), -EPROTO);
+        EXPECT_EQ(0, weir_yield());
+        EXPECT_EQ(-EPROTO, result);
+        target.SetRoom(ScriptedTransport::kUnlimited);
+      });
+    }
+  }
+}
+
+TEST_F(Copy, AConnectionEchoesItself) {
+  EXPECT_EQ(0, RunLoop([&] {
+              weir_connection *near = nullptr, *far = nullptr;
+              EXPECT_EQ(0, weir_pipe(&near, &far, nullptr));
+              Start([&] {
+                EXPECT_EQ(
+                    0, weir_copy_and_close(weir_open_read_channel(far),
+                                           weir_open_write_channel(far, false), nullptr, nullptr));
+                return weir_connection_close(far);
+              });
+              weir_write_channel *output = weir_open_write_channel(near, true);
+              weir_bytes line;
+              for (int i = 0; i < 10; i++) {
+                EXPECT_EQ(0, weir_write_line(output, weir_text("hello")));
+                EXPECT_EQ(0, weir_read_line(weir_open_read_channel(near), &line));
+                EXPECT_EQ("hello", Text(line));
+              }
+              EXPECT_EQ(0, weir_write_channel_close(output));
+              EXPECT_EQ(WEIR_E_END_OF_STREAM, weir_read_line(weir_open_read_channel(near), &line));
+              EXPECT_EQ(0, weir_connection_close(near));
+              return weir_scope_wait(nullptr);
+            }));
+}
+
+TEST_F(Copy, AndCloseEndsTheTarget) {
+  WithTwo([&](ScriptedTransport &source, ScriptedTransport &target) {
+    FeedAll(source, "all of it", 2);
+    uint64_t count = 0;
+    EXPECT_EQ(0, weir_copy_and_close(source.reader(), target.writer(), nullptr, &count));
+    EXPECT_EQ(9u, count);
+    EXPECT_EQ("all of it", target.sent());
+    EXPECT_EQ(1, target.finished());
+  });
+}
+
+TEST_F(Copy, AndCloseCancelsBothWhenItFails) {
+  WithTwo([&](ScriptedTransport &source, ScriptedTransport &target) {
+    source.Feed("partial");
+    source.FeedFailure(-ECONNRESET);
+    EXPECT_EQ(-ECONNRESET, weir_copy_and_close(source.reader(), target.writer(), nullptr, nullptr));
+    EXPECT_EQ(-ECONNRESET, weir_write_channel_cause(target.writer()));
+    EXPECT_EQ(1, target.aborted());
+    EXPECT_EQ(0, target.finished());
+  });
+  WithTwo([&](ScriptedTransport &source, ScriptedTransport &target) {
+    source.Feed("lost");
+    target.FailWrites(-EPIPE);
+    EXPECT_EQ(-EPIPE, weir_copy_and_close(source.reader(), target.writer(), nullptr, nullptr));
+  });
+  WithTwo([&](ScriptedTransport &source, ScriptedTransport &target) {
+    EXPECT_EQ(-ETIMEDOUT, AtOnce([&] {
+      return weir_copy_and_close(source.reader(), target.writer(), nullptr, nullptr);
+    }));
+    EXPECT_EQ(-ETIMEDOUT, weir_read_channel_cause(source.reader()));
+    EXPECT_EQ(-ETIMEDOUT, weir_write_channel_cause(target.writer()));
+  });
+  WithTwo([&](ScriptedTransport &source, ScriptedTransport &target) {
+    weir_timeout timeout = weir_timeout_begin(0);  // before it begins
+    EXPECT_EQ(-ETIMEDOUT, weir_copy_and_close(source.reader(), target.writer(), nullptr, nullptr));
+    weir_timeout_end(timeout);
+    EXPECT_EQ(-ETIMEDOUT, weir_read_channel_cause(source.reader()));
+    EXPECT_EQ(-ETIMEDOUT, weir_write_channel_cause(target.writer()));
+  });
+}
+
+TEST_F(Copy, TeeDeliversToBoth) {
+  const std::string all = Pattern(20000);
+  WithTwo([&](ScriptedTransport &source, ScriptedTransport &first) {
+    ScriptedTransport second;
+    FeedAll(source, all, 3000);
+    first.LimitWrites(100);
+    uint64_t count = 0;
+    EXPECT_EQ(0, weir_tee(source.reader(), first.writer(), second.writer(), &count));
+    EXPECT_EQ(all.size(), count);
+    EXPECT_TRUE(all == first.sent());
+    EXPECT_TRUE(all == second.sent());
+    EXPECT_EQ(1, first.finished());
+    EXPECT_EQ(1, second.finished());
+    weir_connection_close(second.connection());
+  });
+}
+
+TEST_F(Copy, CancellingAnyOfTheThreeOfATeeCancelsTheOthers) {
+  for (int which = 0; which < 3; which++) {
+    WithTwo([&](ScriptedTransport &source, ScriptedTransport &first) {
+      ScriptedTransport second;
+      int result = 0;
+      Start([&] {
+        result = weir_tee(source.reader(), first.writer(), second.writer(), nullptr);
+        return 0;
+      });
+      if (which == 0) weir_read_channel_cancel(source.reader(), -EPROTO);
+      if (which == 1) weir_write_channel_cancel(first.writer(), -EPROTO);
+      if (which == 2) weir_write_channel_cancel(second.writer(), -EPROTO);
+      EXPECT_EQ(0, weir_yield());
+      EXPECT_EQ(-EPROTO, result);
+      EXPECT_EQ(-EPROTO, weir_read_channel_cause(source.reader()));
+      EXPECT_EQ(-EPROTO, weir_write_channel_cause(first.writer()));
+      EXPECT_EQ(-EPROTO, weir_write_channel_cause(second.writer()));
+      (void)weir_connection_close(second.connection());
+    });
+  }
+}
+
+TEST_F(Copy, ATeeToOneChannelTwiceIsRefused) {
+  WithTwo([&](ScriptedTransport &source, ScriptedTransport &target) {
+    EXPECT_EQ(-EBUSY, weir_tee(source.reader(), target.writer(), target.writer(), nullptr));
+    EXPECT_EQ(0, weir_write_channel_cause(target.writer()));
+    EXPECT_EQ(0, weir_write_string(target.writer(), "free again"));
+  });
+}
+
+// Ktor's ByteWriteLargeTransfersTest: a channel does not grow, however much passes through it.
+TEST_F(Copy, MuchPassesThroughAPipeWithoutGrowth) {
+  constexpr uint64_t kSize = uint64_t{64} << 20;
+  EXPECT_EQ(0, RunLoop([&] {
+              weir_connection *near = nullptr, *far = nullptr;
+              EXPECT_EQ(0, weir_pipe(&near, &far, nullptr));
+              allocator().ResetPeak();
+              long before = allocator().block_bytes();
+              Start([&] {
+                std::string piece(100000, 'x');
+                weir_write_channel *output = weir_open_write_channel(near, false);
+                for (uint64_t left = kSize; left > 0;) {
+                  size_t size = std::min<uint64_t>(left, piece.size());
+                  EXPECT_EQ(0, weir_write_fully(output, piece.data(), size, nullptr));
+                  left -= size;
+                }
+                return weir_write_channel_close(output);
+              });
+              char scratch[16384];
+              uint64_t total = 0;
+              int result;
+              while ((result = weir_read_available(weir_open_read_channel(far), scratch,
+                                                   sizeof scratch)) > 0) {
+                total += static_cast<uint64_t>(result);
+              }
+              EXPECT_EQ(WEIR_E_END_OF_STREAM, result);
+              EXPECT_EQ(kSize, total);
+              EXPECT_LE(allocator().peak_block_bytes() - before, 64 * 1024);
+              weir_connection_close(near);
+              weir_connection_close(far);
+              return weir_scope_wait(nullptr);
+            }));
+}
+
+// Up to a delimiter.
+
+class CopyUntil : public Copy {};
+
+TEST_F(CopyUntil, FindsTheDelimiterHoweverTheStreamIsCut) {
+  struct Case {
+    const char *input, *delimiter, *before, *rest;
+  };
+  for (const Case &one :
+       {Case{"a;b", ";", "a", "b"}, Case{";b", ";", "", "b"}, Case{"---done", "--d", "-", "one"},
+        Case{"aabaabaac", "aabaac", "aab", ""}, Case{"xyxyz!", "xyz", "xy", "!"}}) {
+    for (size_t step = 1; step < 10; step++) {
+      for (bool keep : {false, true}) {
+        WithTwo([&](ScriptedTransport &source, ScriptedTransport &target) {
+          FeedAll(source, one.input, step);
+          weir_read_until_options options = {};
+          options.keep = keep;
+          uint64_t count = 7;
+          EXPECT_EQ(0, weir_copy_until(source.reader(), weir_text(one.delimiter), &options,
+                                       target.writer(), &count));
+          EXPECT_EQ(one.before, target.sent()) << one.input << " " << step;
+          EXPECT_EQ(strlen(one.before), count);
+          EXPECT_EQ((keep ? std::string(one.delimiter) : "") + one.rest, Rest(source));
+        });
+      }
+    }
+  }
+}
+
+TEST_F(CopyUntil, NoMemoryLimitsIt) {
+  WithTwo([&](ScriptedTransport &source, ScriptedTransport &target) {
+    std::string large = std::string(300000, '-') + "x";
+    FeedAll(source, large + "--END--rest", 10000);
+    EXPECT_EQ(0, weir_copy_until(source.reader(), weir_text("--END--"), nullptr, target.writer(),
+                                 nullptr));
+    EXPECT_TRUE(large == target.sent());
+    EXPECT_EQ("rest", Rest(source));
+  });
+}
+
+TEST_F(CopyUntil, WritesWhatCannotBeTheDelimiterAsItComes) {
+  WithTwo([&](ScriptedTransport &source, ScriptedTransport &target) {
+    source.Feed("some-");
+    Start([&] {
+      return weir_copy_until(source.reader(), weir_text("--"), nullptr, target.writer(), nullptr);
+    });
+    EXPECT_EQ("some", target.sent());
+    source.Feed("thing--rest");
+    EXPECT_EQ(0, weir_scope_wait(nullptr));
+    EXPECT_EQ("some-thing", target.sent());
+  });
+}
+
+TEST_F(CopyUntil, TellsWhyThereIsNoDelimiter) {
+  WithTwo([&](ScriptedTransport &source, ScriptedTransport &target) {
+    EXPECT_EQ(-EINVAL,
+              weir_copy_until(source.reader(), weir_text(""), nullptr, target.writer(), nullptr));
+    std::string huge(65539, 'x');
+    EXPECT_EQ(-EMSGSIZE, weir_copy_until(source.reader(), weir_text(huge.c_str()), nullptr,
+                                         target.writer(), nullptr));
+    FeedAll(source, "abc-", 10);
+    weir_read_until_options options = {};
+    EXPECT_EQ(WEIR_E_END_OF_STREAM, weir_copy_until(source.reader(), weir_text("--"), &options,
+                                                    target.writer(), nullptr));
+    options.allow_missing = true;
+    uint64_t count = 0;
+    EXPECT_EQ(0,
+              weir_copy_until(source.reader(), weir_text("--"), &options, target.writer(), &count));
+    EXPECT_EQ(1u, count);
+    EXPECT_EQ("abc-", target.sent());
+    EXPECT_EQ(WEIR_E_END_OF_STREAM,
+              weir_copy_until(source.reader(), weir_text("--"), &options, target.writer(), &count));
+  });
+}
+
+TEST_F(CopyUntil, TheLimitIsExact) {
+  for (size_t limit = 1; limit <= 4; limit++) {
+    for (size_t step = 1; step <= 5; step++) {
+      WithTwo([&](ScriptedTransport &source, ScriptedTransport &target) {
+        FeedAll(source, "abc;d", step);
+        weir_read_until_options options = {};
+        options.limit = limit;
+        uint64_t count = 0;
+        int result =
+            weir_copy_until(source.reader(), weir_text(";"), &options, target.writer(), &count);
+        EXPECT_EQ(limit < 3 ? -EMSGSIZE : 0, result);
+        EXPECT_EQ(std::min<size_t>(limit, 3), count);
+        EXPECT_EQ(0, weir_flush(target.writer()));
+        EXPECT_EQ(std::string("abc").substr(0, limit), target.sent());
+      });
+    }
+  }
+}
+
+}  // namespace

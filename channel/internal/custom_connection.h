@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A connection over operations of the user's. These may suspend; so what the loop does for other
+// transports without a coroutine is done here in a coroutine of the connection's own.
+
+#ifndef WEIR_CHANNEL_INTERNAL_CUSTOM_CONNECTION_H
+#define WEIR_CHANNEL_INTERNAL_CUSTOM_CONNECTION_H
+
+#include "channel/internal/connection.h"
+#include "weir/custom_connection.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// What a read that waits gets to be filled, since lent memory must not be held while it waits.
+enum { WEIR_INTERNAL_CUSTOM_RESERVE = 256 };
+
+// A call into the user's code that may be suspended there.
+typedef struct weir_internal_custom_call {
+  weir_internal_coroutine *coroutine;  // inside; or NULL
+  bool interrupted;                    // to be woken, but it was not suspended yet
+} weir_internal_custom_call;
+
+typedef struct weir_internal_custom_connection {
+  weir_connection connection;
+  weir_custom_operations operations;
+  void *context;
+  weir_internal_custom_call reading;
+  weir_internal_custom_call writing;  // or finishing
+  weir_internal_timer again;          // tries again to interrupt
+  // The coroutine of our own.
+  bool background;                // it exists
+  bool in_flight;                 // it is inside |write| or |finish|
+  bool has_outcome;               // what that returned was not asked for yet
+  bool finishing;                 // the next thing it does is |finish|
+  int outcome;                    // the result of |write| or |finish|
+  weir_internal_wait_queue done;  // those who wait for it
+  weir_internal_watcher *watcher;
+  bool broken;  // by an abort
+  size_t size;  // of this structure with its texts
+  size_t held;  // bytes in |reserve|
+  char reserve[WEIR_INTERNAL_CUSTOM_RESERVE];
+  char texts[];
+} weir_internal_custom_connection;
+
+static inline weir_internal_custom_connection *weir_internal_custom_of(
+    weir_connection *connection) {
+  return (weir_internal_custom_connection *)connection;
+}
+
+// weir_internal_custom_result returns the |result| of a user's function for at most |size| bytes,
+// or what stands for it when the function has not kept its contract.
+int weir_internal_custom_result(int result, size_t size, bool wait);
+
+// weir_internal_custom_begin and weir_internal_custom_end enclose a call that may suspend.
+void weir_internal_custom_begin(weir_internal_custom_call *call);
+void weir_internal_custom_end(weir_internal_custom_call *call);
+
+// weir_internal_custom_interrupt makes what |call| waits for return -ECANCELED.
+void weir_internal_custom_interrupt(weir_internal_custom_connection *self,
+                                    weir_internal_custom_call *call);
+
+// The writing operations of the transport (custom_output.c).
+int weir_internal_custom_write(weir_connection *connection, const struct iovec *buffers, int count,
+                               bool wait);
+void weir_internal_custom_interrupt_write(weir_connection *connection, int reason);
+int weir_internal_custom_watch_write(weir_connection *connection, weir_internal_watcher *watcher);
+void weir_internal_custom_unwatch_write(weir_connection *connection);
+int weir_internal_custom_finish_write(weir_connection *connection, bool wait);
+bool weir_internal_custom_stop(weir_connection *connection);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif  // WEIR_CHANNEL_INTERNAL_CUSTOM_CONNECTION_H

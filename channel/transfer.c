@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The steps of which copies consist. Bytes are written from where they lie in the source's buffer,
+// and count as read only when the target has taken them.
+
+#include "channel/internal/transfer.h"
+
+static void hold(weir_internal_transfer *self, weir_internal_coroutine *holder) {
+  self->source->holder = holder;
+  for (int i = 0; i < self->target_count; i++) self->targets[i]->holder = holder;
+}
+
+static int enter_source(weir_read_channel *source) {
+  return weir_internal_connection_enter_at_once(weir_internal_reader_connection(source),
+                                                &source->busy);
+}
+
+// Lets go of the first |count| targets and the source; the last may free its connection.
+static int let_go(weir_internal_transfer *self, int count, int result) {
+  for (int i = count - 1; i >= 0; i--) {
+    result = weir_internal_writer_leave(self->targets[i], result);
+  }
+  return weir_internal_reader_leave(self->source, result);
+}
+
+int weir_internal_transfer_begin(weir_internal_transfer *self) {
+  self->count = 0;
+  int result = enter_source(self->source);
+  if (result < 0) return result;
+  for (int i = 0; i < self->target_count; i++) {
+    result = weir_internal_writer_enter_at_once(self->targets[i]);
+    if (result < 0) return let_go(self, i, result);
+  }
+  hold(self, weir_internal_current_coroutine());
+  return 0;
+}
+
+int weir_internal_transfer_leave(weir_internal_transfer *self, int result) {
+  hold(self, NULL);
+  return let_go(self, self->target_count, result);
+}
+
+// Returns why one of the channels has ended, or 0.
+static int failure_of_any(const weir_internal_transfer *self) {
+  int failure = weir_internal_reader_connection(self->source)->failure;
+  // Bytes that came before a failure of the source are still to be passed.
+  if (failure == 0 && weir_internal_reader_held(self->source) == 0) failure = self->source->failure;
+  for (int i = 0; i < self->target_count && failure == 0; i++) {
+    weir_write_channel *target = self->targets[i];
+    failure = target->failure;
+    if (failure == 0) failure = weir_internal_writer_connection(target)->failure;
+  }
+  return failure;
+}
+
+int weir_internal_transfer_reason(const weir_internal_transfer *self, int result) {
+  // Only a cancellation can come from elsewhere.
+  int failure = result == -ECANCELED ? failure_of_any(self) : 0;
+  return failure < 0 ? failure : result;
+}
+
+int weir_internal_transfer_flush(weir_internal_transfer *self) {
+  int result = 0;
+  for (int i = 0; i < self->target_count && result == 0; i++) {
+    result = weir_internal_writer_flush(self->targets[i]);
+  }
+  return result;
+}
+
+int weir_internal_transfer_end(weir_internal_transfer *self) {
+  int result = 0;
+  for (int i = 0; i < self->target_count && result == 0; i++) {
+    result = weir_internal_writer_end(self->targets[i]);
+  }
+  return result;
+}
+
+void weir_internal_transfer_cancel(weir_internal_transfer *self, int cause) {
+  for (int i = 0; i < self->target_count; i++) weir_write_channel_cancel(self->targets[i], cause);
+  weir_read_channel_cancel(self->source, cause);
+}
+
+int weir_internal_transfer_await_more(weir_internal_transfer *self) {
+  int result = weir_internal_reader_fill_at_once(self->source);
+  if (result == -EAGAIN) {
+    result = weir_internal_transfer_flush(self);
+    if (result == 0) result = weir_internal_reader_fill(self->source);
+  }
+  return result > 0 ? 1 : result;
+}
+
+int weir_internal_transfer_await(weir_internal_transfer *self) {
+  // A source that never makes us wait must not keep the others from running.
+  int result = weir_internal_connection_go_on(weir_internal_reader_connection(self->source));
+  if (result == 0) result = failure_of_any(self);
+  if (result == 0) result = weir_internal_reader_settle(self->source);
+  if (result < 0) return result;
+  if (weir_internal_reader_held(self->source) > 0) return 1;
+  return weir_internal_transfer_await_more(self);
+}
+
+int weir_internal_transfer_pass(weir_internal_transfer *self, size_t size) {
+  weir_read_channel *source = self->source;
+  weir_bytes bytes = weir_bytes_of(source->buffer + source->start, size);
+  size_t least = size;
+  int result = 0;
+  for (int i = 0; i < self->target_count && result == 0; i++) {
+    size_t done = 0;
+    result = weir_internal_writer_pass(self->targets[i], bytes, &done);
+    if (done < least) least = done;
+  }
+  if (result < 0 && self->target_count > 1) least = 0;
+  self->count += least;
+  // A cancel meanwhile has dropped what was unread.
+  if (source->failure < 0) return result < 0 ? result : source->failure;
+  weir_internal_reader_consume(source, least);
+  return result;
+}
+
+// Moves up to |limit| bytes by the transports alone. Returns 1, 0 at the end of the stream, or a
+// negative code, -ENOTSUP if they cannot.
+static int move(weir_internal_transfer *self, uint64_t limit) {
+  weir_connection *from = weir_internal_reader_connection(self->source);
+  if (from->transport->copy_to == NULL || self->target_count > 1 || self->source->ended ||
+      weir_internal_reader_held(self->source) > 0) {
+    return -ENOTSUP;
+  }
+  int result = weir_internal_transfer_flush(self);
+  if (result < 0) return result;
+  weir_connection *to = weir_internal_writer_connection(self->targets[0]);
+  const uint64_t largest = WEIR_INTERNAL_LARGEST_CAPACITY;
+  result = from->transport->copy_to(from, to, (size_t)(limit < largest ? limit : largest));
+  if (result == 0) self->source->ended = true;
+  if (result <= 0) return result;
+  self->count += (uint64_t)result;
+  self->targets[0]->gone += (uint64_t)result;
+  return 1;
+}
+
+// Tells whether a transfer through memory will say the same, and then to whom it belongs.
+static bool is_to_be_met_again(int failure) {
+  return failure < 0 && failure != -ECANCELED && failure != -ETIMEDOUT;
+}
+
+int weir_internal_transfer_all(weir_internal_transfer *self, uint64_t limit,
+                               weir_copy_method method) {
+  bool may_move = method == WEIR_COPY_ANY;
+  int result = 1;
+  while (result > 0 && self->count < limit) {
+    uint64_t left = limit - self->count;
+    if (may_move) {
+      result = move(self, left);
+      may_move = !is_to_be_met_again(result);
+      if (may_move) continue;
+    }
+    result = weir_internal_transfer_await(self);
+    if (result <= 0) break;
+    size_t held = weir_internal_reader_held(self->source);
+    result = weir_internal_transfer_pass(self, held < left ? held : (size_t)left);
+    if (result == 0) result = 1;
+  }
+  return result < 0 ? result : 0;
+}

@@ -55,6 +55,8 @@ static void skip_lf(weir_read_channel *channel) {
 
 // Counts a line as read, with what ends it.
 static void consume_line(weir_read_channel *channel, line_end end) {
+  bool is_long = end.size >= (size_t)channel->capacity + WEIR_INTERNAL_LINE_EXTRA;
+  channel->long_line = is_long ? channel->size : 0;
   bool by_cr = channel->buffer[channel->start + end.size - 1] == CR;
   weir_internal_reader_consume(channel, end.size);
   channel->scanned = 0;
@@ -145,7 +147,7 @@ static int read_line(weir_read_channel *channel, weir_bytes *out_line) {
       channel->scanned = (uint32_t)size;
     }
     if (is_too_long(channel)) return too_long(channel, (line_end){0, 0});
-    result = weir_internal_reader_fill(channel);
+    result = weir_internal_reader_fill_line(channel);
     if (result < 0) return result;
     if (result == 0) return hand_out_rest(channel, out_line);
   }

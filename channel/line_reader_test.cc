@@ -409,7 +409,7 @@ TEST_F(LineReader, ALineGrowsTheBufferUpToTheLimitAndNoFurther) {
     long before = allocator().block_bytes();
     EXPECT_EQ(Ok(longest), ReadLine(script.reader()));
     // Both buffers exist while the content moves from one to the other.
-    EXPECT_LE(allocator().peak_block_bytes() - before, 16384 + 65536 + 2 + 1024);
+    EXPECT_LE(allocator().peak_block_bytes() - before, 16384 + 65536 + 2 * 64 + 1024);
     EXPECT_EQ(kTooLong.result, [&] {
       script.Feed(longest + "y\n");
       return ReadLine(script.reader()).result;
@@ -424,9 +424,87 @@ TEST_F(LineReader, TheBufferShrinksWhenTheLongLineIsGone) {
     EXPECT_EQ(Ok("short"), ReadLine(script.reader()));
     script.Feed("lf\n");
     EXPECT_EQ(Ok("half"), ReadLine(script.reader()));
-    EXPECT_EQ(16384u, script.connection()->reader.size);
-    EXPECT_LT(allocator().block_bytes(), 60000);
+    EXPECT_EQ(16384u + WEIR_INTERNAL_LINE_EXTRA, script.connection()->reader.size);
+    // The large one waits in the pool.
+    EXPECT_EQ(1u, script.connection()->pool->large_count);
+    EXPECT_LT(allocator().block_bytes(), 65600 + 60000);
   });
+}
+
+// A read that fills all that was lent is followed by another one, which says that nothing is left.
+TEST_F(LineReader, ALineOfTheCapacityOrTheLimitLeavesRoomThatSaysThatNothingIsLeft) {
+  for (size_t size : {16383, 16384, 65536}) {
+    WithScript([&](ScriptedTransport &script) {
+      for (int i = 0; i < 3; i++) {
+        int before = script.reads_tried();
+        script.Feed(std::string(size, 'x') + "\r\n");
+        EXPECT_EQ(size, ReadLine(script.reader()).text.size());
+        EXPECT_EQ(size > 16384 && i == 0 ? 2 : 1, script.reads_tried() - before)
+            << size << " " << i;
+        EXPECT_GT(script.lent().at(0), size + 2 - (script.reads_tried() - before - 1) * 16387);
+      }
+    });
+  }
+}
+
+TEST_F(LineReader, LongLinesOneAfterTheOtherTakeOneReadAndNoMemoryEach) {
+  WithScript([this](ScriptedTransport &script) {
+    script.Feed(std::string(60000, 'x') + "\n");
+    EXPECT_EQ(60000u, ReadLine(script.reader()).text.size());
+    int reads = script.reads_tried();
+    for (int i = 1; i <= 10; i++) {
+      script.Feed(std::string(60000, 'y') + "\n");
+      long before = allocator().outstanding();
+      EXPECT_EQ(60000u, ReadLine(script.reader()).text.size());
+      EXPECT_EQ(before, allocator().outstanding());
+      EXPECT_EQ(reads + i, script.reads_tried());
+    }
+    // A short line ends that.
+    script.Feed("short\n");
+    EXPECT_EQ(Ok("short"), ReadLine(script.reader()));
+    script.Feed("short\n");
+    EXPECT_EQ(Ok("short"), ReadLine(script.reader()));
+    EXPECT_EQ(std::vector<size_t>{16384 + WEIR_INTERNAL_LINE_EXTRA}, script.lent());
+    EXPECT_EQ(1u, script.connection()->pool->large_count);
+  });
+}
+
+TEST_F(LineReader, WithoutMemoryForALongLineItsBeginningIsReadFirst) {
+  WithScript([this](ScriptedTransport &script) {
+    weir_read_channel_options options = {};
+    options.line_limit = 100000;  // whose buffers are not pooled
+    EXPECT_EQ(0, weir_read_channel_configure(script.reader(), &options));
+    script.Feed(std::string(90000, 'x') + "\n");
+    EXPECT_EQ(90000u, ReadLine(script.reader()).text.size());
+    allocator().FailNth(1);
+    script.Feed("short\n");
+    EXPECT_EQ(Ok("short"), ReadLine(script.reader()));
+    EXPECT_TRUE(allocator().refused());
+    allocator().FailNth(0);
+  });
+}
+
+TEST_F(LineReader, EverySizeAroundTheCapacityAndTheLimitReadsTheSame) {
+  for (size_t first = 0; first <= 42; first++) {
+    for (size_t second = 0; second <= 42; second++) {
+      WithScript([&](ScriptedTransport &script) {
+        weir_read_channel_options options = {};
+        options.capacity = 8;
+        options.line_limit = 40;
+        options.resynchronise = true;
+        EXPECT_EQ(0, weir_read_channel_configure(script.reader(), &options));
+        for (size_t size : {first, second, first}) script.Feed(std::string(size, 'x') + "\r\n");
+        script.Feed("ends here");
+        for (size_t size : {first, second, first}) {
+          Line expected = size > 40 ? kTooLong : Ok(std::string(size, 'x'));
+          ASSERT_EQ(expected, ReadLine(script.reader())) << first << " " << second;
+        }
+        char byte;
+        ASSERT_EQ(1, weir_read_available(script.reader(), &byte, 1));
+        ASSERT_EQ('e', byte);
+      });
+    }
+  }
 }
 
 TEST_F(LineReader, ManyLinesOfAnyLengthComeThroughASmallBuffer) {

@@ -16,6 +16,11 @@ extern "C" {
 #define WEIR_INTERNAL_DEFAULT_LINE_LIMIT 65536
 #define WEIR_INTERNAL_LARGEST_CAPACITY (1 << 30)
 
+// What a buffer has beyond the capacity, or a line limit, for lines: CR LF behind a line of just
+// that size, and one byte more. A read that leaves this byte free is seen to have taken all that
+// was there, and needs no other read that says so.
+#define WEIR_INTERNAL_LINE_EXTRA 3
+
 // The buffer is  [ read ... | start: not yet read ... | end: room ... | size ].
 struct weir_read_channel {
   weir_internal_lender lender;
@@ -26,12 +31,17 @@ struct weir_read_channel {
   uint32_t scanned;  // bytes from |start| on that were searched for the end of a line in vain
   uint32_t capacity;
   uint32_t line_limit;
+  // The size of the buffer that the last line needed, if it was longer than the capacity, otherwise
+  // 0. The next line is probably alike, and gets a buffer of that size from the beginning: so it
+  // takes one read and no copy.
+  uint32_t long_line;
   // The caller's memory, while bytes are read straight into it.
   char *direct;
   size_t direct_size;
   weir_line_ending line_ending;
   bool busy;           // an operation is in flight
   bool ended;          // the transport has reported the end of the stream
+  bool for_line;       // the read in flight is for a line, which may use all of the buffer
   bool ahead;          // what does not fit into |direct| may go into the buffer
   bool resynchronise;  // as in the options
   bool skip_rest;      // the rest of a line that was too long is to be dropped
@@ -48,6 +58,14 @@ void weir_internal_reader_release(weir_read_channel *channel);
 // are fewer than the capacity or part of a line. Returns their number, 0 at the end of the stream,
 // or a negative code.
 WEIR_MUST_USE int weir_internal_reader_fill(weir_read_channel *channel);
+
+// weir_internal_reader_fill_line is weir_internal_reader_fill for more of a line.
+WEIR_MUST_USE static inline int weir_internal_reader_fill_line(weir_read_channel *channel) {
+  channel->for_line = true;
+  int result = weir_internal_reader_fill(channel);
+  channel->for_line = false;
+  return result;
+}
 
 // weir_internal_reader_held returns how many bytes can be read without waiting.
 static inline size_t weir_internal_reader_held(const weir_read_channel *channel) {

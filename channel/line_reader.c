@@ -18,6 +18,9 @@ typedef struct line_end {
   size_t size;     // bytes with what ends it; 0: no end was found
 } line_end;
 
+// What a line is read as.
+typedef enum line_kind { BYTES, TEXT } line_kind;
+
 // Searches |size| bytes at |data| behind the first |scanned| for a LF.
 static line_end find_lf(const char *data, size_t size, size_t scanned) {
   line_end end = {0, 0};
@@ -106,21 +109,41 @@ static int too_long(weir_read_channel *channel, line_end end) {
   return WEIR_E_LINE_TOO_LONG;
 }
 
-static int hand_out(weir_read_channel *channel, line_end end, weir_bytes *out_line) {
+// Checks behind what is checked already, so no byte twice, until |size| bytes are; and some lines
+// more, because many short texts take longer than a long one.
+static void check_ahead(weir_read_channel *channel, size_t size) {
+  enum { AHEAD = 1024 };
+  size_t held = weir_internal_reader_held(channel);
+  if (size < AHEAD) size = held < AHEAD ? held : AHEAD;
+  const char *from = channel->buffer + channel->start + channel->checked;
+  channel->checked += (uint32_t)weir_internal_utf8_prefix(from, size - channel->checked);
+}
+
+// Returns what is to be said of the first |size| bytes as a text of |kind|.
+static inline int check(weir_read_channel *channel, size_t size, line_kind kind) {
+  if (kind == BYTES) return 0;
+  if (size > channel->checked) check_ahead(channel, size);
+  return size <= channel->checked ? 0 : WEIR_E_INVALID_UTF8;
+}
+
+static int hand_out(weir_read_channel *channel, line_end end, line_kind kind,
+                    weir_bytes *out_line) {
   if (end.content > channel->line_limit) return too_long(channel, end);
   *out_line = weir_bytes_of(channel->buffer + channel->start, end.content);
+  int result = check(channel, end.content, kind);
   consume_line(channel, end);
-  return 0;
+  return result;
 }
 
 // The last line, which nothing ends.
-static int hand_out_rest(weir_read_channel *channel, weir_bytes *out_line) {
+static int hand_out_rest(weir_read_channel *channel, line_kind kind, weir_bytes *out_line) {
   size_t held = weir_internal_reader_held(channel);
   if (held == 0) return WEIR_E_END_OF_STREAM;
   if (held > channel->line_limit) return too_long(channel, (line_end){0, 0});
   *out_line = weir_bytes_of(channel->buffer + channel->start, held);
+  int result = check(channel, held, kind);
   weir_internal_reader_consume(channel, held);
-  return 0;
+  return result;
 }
 
 // Tells whether the line is too long although its end was not found yet. A CR at its end may belong
@@ -133,7 +156,7 @@ static bool is_too_long(const weir_read_channel *channel) {
   return content - may_end > channel->line_limit;
 }
 
-static int read_line(weir_read_channel *channel, weir_bytes *out_line) {
+static int read_line(weir_read_channel *channel, line_kind kind, weir_bytes *out_line) {
   int result = weir_internal_reader_settle(channel);
   if (result < 0) return result;
   // Not even CR LF can make a longer one legal.
@@ -143,13 +166,13 @@ static int read_line(weir_read_channel *channel, weir_bytes *out_line) {
     size_t size = held < longest ? held : longest;
     if (size > channel->scanned) {
       line_end end = find_end(channel, size, channel->scanned);
-      if (end.size > 0) return hand_out(channel, end, out_line);
+      if (end.size > 0) return hand_out(channel, end, kind, out_line);
       channel->scanned = (uint32_t)size;
     }
     if (is_too_long(channel)) return too_long(channel, (line_end){0, 0});
     result = weir_internal_reader_fill_line(channel);
     if (result < 0) return result;
-    if (result == 0) return hand_out_rest(channel, out_line);
+    if (result == 0) return hand_out_rest(channel, kind, out_line);
   }
 }
 
@@ -164,16 +187,12 @@ int weir_read_line(weir_read_channel *channel, weir_bytes *out_line) {
   *out_line = weir_bytes_of("", 0);
   int result = weir_internal_reader_enter(channel);
   if (result < 0) return result;
-  return leave(channel, read_line(channel, out_line), out_line);
+  return leave(channel, read_line(channel, BYTES, out_line), out_line);
 }
 
 int weir_read_utf8_line(weir_read_channel *channel, weir_bytes *out_line) {
   *out_line = weir_bytes_of("", 0);
   int result = weir_internal_reader_enter(channel);
   if (result < 0) return result;
-  result = read_line(channel, out_line);
-  if (result == 0 && !weir_internal_utf8_is_valid(out_line->data, out_line->size)) {
-    result = WEIR_E_INVALID_UTF8;
-  }
-  return leave(channel, result, out_line);
+  return leave(channel, read_line(channel, TEXT, out_line), out_line);
 }

@@ -447,6 +447,47 @@ TEST_F(LineReader, ALineOfTheCapacityOrTheLimitLeavesRoomThatSaysThatNothingIsLe
   }
 }
 
+// Text is checked ahead of the line that is read, so what was checked must not count when somebody
+// reads on from the middle of a character, or when the buffer moves.
+TEST_F(LineReader, AMistakeBehindACheckedLineIsFoundWhereverItIsCut) {
+  const std::string stream = "gr\xC3\xBC\xC3\x9F\n\xE4\xBD\xA0\n\xF0\x9F\x98\x80!\nend\n";
+  for (size_t at = 7; at < stream.size() - 4; at++) {
+    for (size_t piece : {size_t{7}, size_t{11}, stream.size()}) {
+      WithScript([&](ScriptedTransport &script) {
+        script.Feed(stream.substr(0, piece));
+        if (piece < stream.size()) script.Feed(stream.substr(piece));
+        weir_bytes line;
+        EXPECT_EQ(0, weir_read_utf8_line(script.reader(), &line));
+        std::string skipped(at - 7 + 1, '?');
+        EXPECT_EQ(0, weir_read_fully(script.reader(), skipped.data(), skipped.size(), nullptr));
+        std::string rest = stream.substr(7 + skipped.size());
+        rest = rest.substr(0, rest.find('\n'));
+        bool cut = !rest.empty() && (rest[0] & 0xC0) == 0x80;
+        EXPECT_EQ(cut ? WEIR_E_INVALID_UTF8 : 0, weir_read_utf8_line(script.reader(), &line)) << at;
+        EXPECT_EQ(rest, Text(line));
+      });
+    }
+  }
+}
+
+TEST_F(LineReader, OneWrongLineAmongManyIsFoundAndNoOther) {
+  for (int wrong = 0; wrong < 100; wrong++) {
+    WithScript([&](ScriptedTransport &script) {
+      std::string stream;
+      for (int i = 0; i < 100; i++) {
+        stream += "line \xC3\xBC" + std::string(static_cast<size_t>(i), 'x');
+        stream += i == wrong ? "\xE4\xBD\n" : "\r\n";
+      }
+      script.Feed(stream);
+      weir_bytes line;
+      for (int i = 0; i < 100; i++) {
+        int expected = i == wrong ? WEIR_E_INVALID_UTF8 : 0;
+        ASSERT_EQ(expected, weir_read_utf8_line(script.reader(), &line)) << i;
+      }
+    });
+  }
+}
+
 TEST_F(LineReader, LongLinesOneAfterTheOtherTakeOneReadAndNoMemoryEach) {
   WithScript([this](ScriptedTransport &script) {
     script.Feed(std::string(60000, 'x') + "\n");

@@ -29,6 +29,7 @@ struct weir_read_channel {
   uint32_t start;
   uint32_t end;
   uint32_t scanned;  // bytes from |start| on that were searched for the end of a line in vain
+  uint32_t checked;  // bytes from |start| on, whole characters, that are known to be UTF-8
   uint32_t capacity;
   uint32_t line_limit;
   // The size of the buffer that the last line needed, if it was longer than the capacity, otherwise
@@ -76,6 +77,10 @@ static inline size_t weir_internal_reader_held(const weir_read_channel *channel)
 static inline void weir_internal_reader_consume(weir_read_channel *channel, size_t size) {
   channel->start += (uint32_t)size;
   channel->scanned = channel->scanned > size ? channel->scanned - (uint32_t)size : 0;
+  channel->checked = channel->checked > size ? channel->checked - (uint32_t)size : 0;
+  // Whoever reads bytes, not lines, may stop in the middle of a character.
+  bool cut = channel->checked > 0 && (channel->buffer[channel->start] & 0xC0) == 0x80;
+  if (cut) channel->checked = 0;
 }
 
 // weir_internal_reader_settle drops what is still to be dropped from earlier lines. Every read

@@ -38,14 +38,19 @@ def _cells(result):
             result.note]
 
 
-def markdown(results):
-    """The table, in columns that can be read as they are."""
-    lines = [HEADINGS] + [_cells(result) for result in results]
+def grid(lines):
+    """Lines of cells, the headings first, as Markdown that can be read as it is."""
+    lines = list(lines)
     widths = [max(map(len, column)) for column in zip(*lines)]
     lines.insert(1, ["-" * width for width in widths])
     return "\n".join(
         "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths)) + " |"
         for line in lines) + "\n"
+
+
+def markdown(results):
+    """The table."""
+    return grid([HEADINGS] + [_cells(result) for result in results])
 
 
 def profile_markdown(result, count):

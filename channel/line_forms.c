@@ -5,29 +5,27 @@
 // most, are in line_reader.c.
 
 #include "channel/internal/connection.h"
-#include "channel/internal/utf8.h"
 
-static int check_utf8(weir_bytes line) {
-  return weir_internal_utf8_is_valid(line.data, line.size) ? 0 : WEIR_E_INVALID_UTF8;
-}
+// Tells whether there is no line. One that is not well-formed text was read all the same.
+static bool is_failure(int result) { return result < 0 && result != WEIR_E_INVALID_UTF8; }
 
 // What ends a line lies behind it, and was read too.
 static bool is_terminated(const weir_read_channel *channel, weir_bytes line) {
   return line.data + line.size < channel->buffer + channel->start;
 }
 
-static int read_strict(weir_read_channel *channel, bool utf8, weir_bytes *out_line) {
-  int result = weir_internal_reader_line(channel, out_line);
-  if (result < 0) return result;
-  if (!is_terminated(channel, *out_line)) return WEIR_E_LINE_UNTERMINATED;
-  return utf8 ? check_utf8(*out_line) : 0;
+static int read_strict(weir_read_channel *channel, weir_internal_line_kind kind,
+                       weir_bytes *out_line) {
+  int result = weir_internal_reader_line(channel, kind, out_line);
+  if (is_failure(result)) return result;
+  return is_terminated(channel, *out_line) ? result : WEIR_E_LINE_UNTERMINATED;
 }
 
 int weir_read_line_strict(weir_read_channel *channel, weir_bytes *out_line) {
   *out_line = weir_bytes_of("", 0);
   int result = weir_internal_reader_enter(channel);
   if (result < 0) return result;
-  result = read_strict(channel, false, out_line);
+  result = read_strict(channel, WEIR_INTERNAL_BYTES, out_line);
   return weir_internal_reader_leave_span(channel, result, out_line);
 }
 
@@ -35,7 +33,7 @@ int weir_read_utf8_line_strict(weir_read_channel *channel, weir_bytes *out_line)
   *out_line = weir_bytes_of("", 0);
   int result = weir_internal_reader_enter(channel);
   if (result < 0) return result;
-  result = read_strict(channel, true, out_line);
+  result = read_strict(channel, WEIR_INTERNAL_TEXT, out_line);
   return weir_internal_reader_leave_span(channel, result, out_line);
 }
 
@@ -44,29 +42,28 @@ int weir_read_utf8_line_strict(weir_read_channel *channel, weir_bytes *out_line)
 static void put_back(weir_read_channel *channel, weir_bytes line) {
   channel->start = (uint32_t)(line.data - channel->buffer);
   channel->scanned = (uint32_t)line.size;
+  channel->checked = 0;
   channel->skip_lf = false;
 }
 
-static int append_line(weir_read_channel *channel, bool utf8, weir_buffer *out) {
+static int append_line(weir_read_channel *channel, weir_internal_line_kind kind, weir_buffer *out) {
   weir_bytes line;
-  int result = weir_internal_reader_line(channel, &line);
-  if (result < 0) return result;
-  result = weir_buffer_append(out, line);
-  if (result < 0) {
-    put_back(channel, line);
-    return result;
-  }
-  return utf8 ? check_utf8(line) : 0;
+  int result = weir_internal_reader_line(channel, kind, &line);
+  if (is_failure(result)) return result;
+  int appended = weir_buffer_append(out, line);
+  if (appended == 0) return result;
+  put_back(channel, line);
+  return appended;
 }
 
 int weir_append_line(weir_read_channel *channel, weir_buffer *out) {
   int result = weir_internal_reader_enter(channel);
   if (result < 0) return result;
-  return weir_internal_reader_leave(channel, append_line(channel, false, out));
+  return weir_internal_reader_leave(channel, append_line(channel, WEIR_INTERNAL_BYTES, out));
 }
 
 int weir_append_utf8_line(weir_read_channel *channel, weir_buffer *out) {
   int result = weir_internal_reader_enter(channel);
   if (result < 0) return result;
-  return weir_internal_reader_leave(channel, append_line(channel, true, out));
+  return weir_internal_reader_leave(channel, append_line(channel, WEIR_INTERNAL_TEXT, out));
 }

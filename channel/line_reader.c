@@ -55,6 +55,8 @@ static void skip_lf(weir_read_channel *channel) {
 
 // Counts a line as read, with what ends it.
 static void consume_line(weir_read_channel *channel, line_end end) {
+  bool is_long = end.size >= (size_t)channel->capacity + WEIR_INTERNAL_LINE_EXTRA;
+  channel->long_line = is_long ? channel->size : 0;
   bool by_cr = channel->buffer[channel->start + end.size - 1] == CR;
   weir_internal_reader_consume(channel, end.size);
   channel->scanned = 0;
@@ -108,21 +110,42 @@ static int too_long(weir_read_channel *channel, line_end end) {
   return WEIR_E_LINE_TOO_LONG;
 }
 
-static int hand_out(weir_read_channel *channel, line_end end, weir_bytes *out_line) {
+// Checks behind what is checked already, so no byte twice, until |size| bytes are; and some lines
+// more, because many short texts take longer than a long one.
+static void check_ahead(weir_read_channel *channel, size_t size) {
+  enum { AHEAD = 1024 };
+  size_t held = weir_internal_reader_held(channel);
+  if (size < AHEAD) size = held < AHEAD ? held : AHEAD;
+  const char *from = channel->buffer + channel->start + channel->checked;
+  channel->checked += (uint32_t)weir_internal_utf8_prefix(from, size - channel->checked);
+}
+
+// Returns what is to be said of the first |size| bytes as a text of |kind|.
+static inline int check(weir_read_channel *channel, size_t size, weir_internal_line_kind kind) {
+  if (kind == WEIR_INTERNAL_BYTES) return 0;
+  if (size > channel->checked) check_ahead(channel, size);
+  return size <= channel->checked ? 0 : WEIR_E_INVALID_UTF8;
+}
+
+static int hand_out(weir_read_channel *channel, line_end end, weir_internal_line_kind kind,
+                    weir_bytes *out_line) {
   if (end.content > channel->line_limit) return too_long(channel, end);
   *out_line = weir_bytes_of(channel->buffer + channel->start, end.content);
+  int result = check(channel, end.content, kind);
   consume_line(channel, end);
-  return 0;
+  return result;
 }
 
 // The last line, which nothing ends.
-static int hand_out_rest(weir_read_channel *channel, weir_bytes *out_line) {
+static int hand_out_rest(weir_read_channel *channel, weir_internal_line_kind kind,
+                         weir_bytes *out_line) {
   size_t held = weir_internal_reader_held(channel);
   if (held == 0) return WEIR_E_END_OF_STREAM;
   if (held > channel->line_limit) return too_long(channel, (line_end){0, 0});
   *out_line = weir_bytes_of(channel->buffer + channel->start, held);
+  int result = check(channel, held, kind);
   weir_internal_reader_consume(channel, held);
-  return 0;
+  return result;
 }
 
 // Tells whether the line is too long although its end was not found yet. A CR at its end may belong
@@ -135,7 +158,8 @@ static bool is_too_long(const weir_read_channel *channel) {
   return content - may_end > channel->line_limit;
 }
 
-static int read_line(weir_read_channel *channel, weir_bytes *out_line) {
+static int read_line(weir_read_channel *channel, weir_internal_line_kind kind,
+                     weir_bytes *out_line) {
   int result = weir_internal_reader_settle(channel);
   if (result < 0) return result;
   // Not even CR LF can make a longer one legal.
@@ -145,34 +169,33 @@ static int read_line(weir_read_channel *channel, weir_bytes *out_line) {
     size_t size = held < longest ? held : longest;
     if (size > channel->scanned) {
       line_end end = find_end(channel, size, channel->scanned);
-      if (end.size > 0) return hand_out(channel, end, out_line);
+      if (end.size > 0) return hand_out(channel, end, kind, out_line);
       channel->scanned = (uint32_t)size;
     }
     if (is_too_long(channel)) return too_long(channel, (line_end){0, 0});
-    result = weir_internal_reader_fill(channel);
+    result = weir_internal_reader_fill_line(channel);
     if (result < 0) return result;
-    if (result == 0) return hand_out_rest(channel, out_line);
+    if (result == 0) return hand_out_rest(channel, kind, out_line);
   }
 }
 
-int weir_internal_reader_line(weir_read_channel *channel, weir_bytes *out_line) {
-  return read_line(channel, out_line);
+int weir_internal_reader_line(weir_read_channel *channel, weir_internal_line_kind kind,
+                              weir_bytes *out_line) {
+  return read_line(channel, kind, out_line);
 }
 
 int weir_read_line(weir_read_channel *channel, weir_bytes *out_line) {
   *out_line = weir_bytes_of("", 0);
   int result = weir_internal_reader_enter(channel);
   if (result < 0) return result;
-  return weir_internal_reader_leave_span(channel, read_line(channel, out_line), out_line);
+  return weir_internal_reader_leave_span(channel, read_line(channel, WEIR_INTERNAL_BYTES, out_line),
+                                         out_line);
 }
 
 int weir_read_utf8_line(weir_read_channel *channel, weir_bytes *out_line) {
   *out_line = weir_bytes_of("", 0);
   int result = weir_internal_reader_enter(channel);
   if (result < 0) return result;
-  result = read_line(channel, out_line);
-  if (result == 0 && !weir_internal_utf8_is_valid(out_line->data, out_line->size)) {
-    result = WEIR_E_INVALID_UTF8;
-  }
-  return weir_internal_reader_leave_span(channel, result, out_line);
+  return weir_internal_reader_leave_span(channel, read_line(channel, WEIR_INTERNAL_TEXT, out_line),
+                                         out_line);
 }

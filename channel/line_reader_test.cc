@@ -412,7 +412,7 @@ TEST_F(LineReader, ALineGrowsTheBufferUpToTheLimitAndNoFurther) {
     long before = allocator().block_bytes();
     EXPECT_EQ(Ok(longest), ReadLine(script.reader()));
     // Both buffers exist while the content moves from one to the other.
-    EXPECT_LE(allocator().peak_block_bytes() - before, 16384 + 65536 + 2 + 1024);
+    EXPECT_LE(allocator().peak_block_bytes() - before, 16384 + 65536 + 2 * 64 + 1024);
     EXPECT_EQ(kTooLong.result, [&] {
       script.Feed(longest + "y\n");
       return ReadLine(script.reader()).result;
@@ -427,9 +427,128 @@ TEST_F(LineReader, TheBufferShrinksWhenTheLongLineIsGone) {
     EXPECT_EQ(Ok("short"), ReadLine(script.reader()));
     script.Feed("lf\n");
     EXPECT_EQ(Ok("half"), ReadLine(script.reader()));
-    EXPECT_EQ(16384u, script.connection()->reader.size);
-    EXPECT_LT(allocator().block_bytes(), 60000);
+    EXPECT_EQ(16384u + WEIR_INTERNAL_LINE_EXTRA, script.connection()->reader.size);
+    // The large one waits in the pool.
+    EXPECT_EQ(1u, script.connection()->pool->large_count);
+    EXPECT_LT(allocator().block_bytes(), 65600 + 60000);
   });
+}
+
+// A read that fills all that was lent is followed by another one, which says that nothing is left.
+TEST_F(LineReader, ALineOfTheCapacityOrTheLimitLeavesRoomThatSaysThatNothingIsLeft) {
+  for (size_t size : {16383, 16384, 65536}) {
+    WithScript([&](ScriptedTransport &script) {
+      for (int i = 0; i < 3; i++) {
+        int before = script.reads_tried();
+        script.Feed(std::string(size, 'x') + "\r\n");
+        EXPECT_EQ(size, ReadLine(script.reader()).text.size());
+        EXPECT_EQ(size > 16384 && i == 0 ? 2 : 1, script.reads_tried() - before)
+            << size << " " << i;
+        EXPECT_GT(script.lent().at(0), size + 2 - (script.reads_tried() - before - 1) * 16387);
+      }
+    });
+  }
+}
+
+// Text is checked ahead of the line that is read, so what was checked must not count when somebody
+// reads on from the middle of a character, or when the buffer moves.
+TEST_F(LineReader, AMistakeBehindACheckedLineIsFoundWhereverItIsCut) {
+  const std::string stream = "gr\xC3\xBC\xC3\x9F\n\xE4\xBD\xA0\n\xF0\x9F\x98\x80!\nend\n";
+  for (size_t at = 7; at < stream.size() - 4; at++) {
+    for (size_t piece : {size_t{7}, size_t{11}, stream.size()}) {
+      WithScript([&](ScriptedTransport &script) {
+        script.Feed(stream.substr(0, piece));
+        if (piece < stream.size()) script.Feed(stream.substr(piece));
+        weir_bytes line;
+        EXPECT_EQ(0, weir_read_utf8_line(script.reader(), &line));
+        std::string skipped(at - 7 + 1, '?');
+        EXPECT_EQ(0, weir_read_fully(script.reader(), skipped.data(), skipped.size(), nullptr));
+        std::string rest = stream.substr(7 + skipped.size());
+        rest = rest.substr(0, rest.find('\n'));
+        bool cut = !rest.empty() && (rest[0] & 0xC0) == 0x80;
+        EXPECT_EQ(cut ? WEIR_E_INVALID_UTF8 : 0, weir_read_utf8_line(script.reader(), &line)) << at;
+        EXPECT_EQ(rest, Text(line));
+      });
+    }
+  }
+}
+
+TEST_F(LineReader, OneWrongLineAmongManyIsFoundAndNoOther) {
+  for (int wrong = 0; wrong < 100; wrong++) {
+    WithScript([&](ScriptedTransport &script) {
+      std::string stream;
+      for (int i = 0; i < 100; i++) {
+        stream += "line \xC3\xBC" + std::string(static_cast<size_t>(i), 'x');
+        stream += i == wrong ? "\xE4\xBD\n" : "\r\n";
+      }
+      script.Feed(stream);
+      weir_bytes line;
+      for (int i = 0; i < 100; i++) {
+        int expected = i == wrong ? WEIR_E_INVALID_UTF8 : 0;
+        ASSERT_EQ(expected, weir_read_utf8_line(script.reader(), &line)) << i;
+      }
+    });
+  }
+}
+
+TEST_F(LineReader, LongLinesOneAfterTheOtherTakeOneReadAndNoMemoryEach) {
+  WithScript([this](ScriptedTransport &script) {
+    script.Feed(std::string(60000, 'x') + "\n");
+    EXPECT_EQ(60000u, ReadLine(script.reader()).text.size());
+    int reads = script.reads_tried();
+    for (int i = 1; i <= 10; i++) {
+      script.Feed(std::string(60000, 'y') + "\n");
+      long before = allocator().outstanding();
+      EXPECT_EQ(60000u, ReadLine(script.reader()).text.size());
+      EXPECT_EQ(before, allocator().outstanding());
+      EXPECT_EQ(reads + i, script.reads_tried());
+    }
+    // A short line ends that.
+    script.Feed("short\n");
+    EXPECT_EQ(Ok("short"), ReadLine(script.reader()));
+    script.Feed("short\n");
+    EXPECT_EQ(Ok("short"), ReadLine(script.reader()));
+    EXPECT_EQ(std::vector<size_t>{16384 + WEIR_INTERNAL_LINE_EXTRA}, script.lent());
+    EXPECT_EQ(1u, script.connection()->pool->large_count);
+  });
+}
+
+TEST_F(LineReader, WithoutMemoryForALongLineItsBeginningIsReadFirst) {
+  WithScript([this](ScriptedTransport &script) {
+    weir_read_channel_options options = {};
+    options.line_limit = 100000;  // whose buffers are not pooled
+    EXPECT_EQ(0, weir_read_channel_configure(script.reader(), &options));
+    script.Feed(std::string(90000, 'x') + "\n");
+    EXPECT_EQ(90000u, ReadLine(script.reader()).text.size());
+    allocator().FailNth(1);
+    script.Feed("short\n");
+    EXPECT_EQ(Ok("short"), ReadLine(script.reader()));
+    EXPECT_TRUE(allocator().refused());
+    allocator().FailNth(0);
+  });
+}
+
+TEST_F(LineReader, EverySizeAroundTheCapacityAndTheLimitReadsTheSame) {
+  for (size_t first = 0; first <= 42; first++) {
+    for (size_t second = 0; second <= 42; second++) {
+      WithScript([&](ScriptedTransport &script) {
+        weir_read_channel_options options = {};
+        options.capacity = 8;
+        options.line_limit = 40;
+        options.resynchronise = true;
+        EXPECT_EQ(0, weir_read_channel_configure(script.reader(), &options));
+        for (size_t size : {first, second, first}) script.Feed(std::string(size, 'x') + "\r\n");
+        script.Feed("ends here");
+        for (size_t size : {first, second, first}) {
+          Line expected = size > 40 ? kTooLong : Ok(std::string(size, 'x'));
+          ASSERT_EQ(expected, ReadLine(script.reader())) << first << " " << second;
+        }
+        char byte;
+        ASSERT_EQ(1, weir_read_available(script.reader(), &byte, 1));
+        ASSERT_EQ('e', byte);
+      });
+    }
+  }
 }
 
 TEST_F(LineReader, ManyLinesOfAnyLengthComeThroughASmallBuffer) {

@@ -36,36 +36,53 @@ static int move_to(weir_read_channel *channel, size_t size) {
   return 0;
 }
 
+// The size of a buffer as it usually is.
+static uint32_t usual_size(const weir_read_channel *channel) {
+  return channel->capacity + WEIR_INTERNAL_LINE_EXTRA;
+}
+
+// How much of the buffer the read in flight may fill: what is no line is not read ahead beyond the
+// capacity.
+static uint32_t usable_size(const weir_read_channel *channel) {
+  bool all = channel->for_line || channel->size > usual_size(channel);
+  return all ? channel->size : channel->capacity;
+}
+
+static bool expects_long_line(const weir_read_channel *channel) {
+  return channel->for_line && channel->long_line > 0;
+}
+
 // Only a line needs a buffer beyond the capacity. It becomes four times as large, which takes the
 // default capacity to the default limit at once.
 static int grow(weir_read_channel *channel) {
-  size_t largest = (size_t)channel->line_limit + 2;
+  size_t largest = (size_t)channel->line_limit + WEIR_INTERNAL_LINE_EXTRA;
   assert(channel->size < largest);
   size_t size = channel->size >= largest / 4 ? largest : (size_t)channel->size * 4;
   return move_to(channel, size);
 }
 
 static int take_buffer(weir_read_channel *channel) {
-  channel->buffer =
-      weir_internal_buffer_take(weir_internal_reader_connection(channel)->pool, channel->capacity);
+  // If there is no memory for a long line, its beginning may do for now.
+  if (expects_long_line(channel) && move_to(channel, channel->long_line) == 0) return 0;
+  channel->buffer = weir_internal_buffer_take(weir_internal_reader_connection(channel)->pool,
+                                              usual_size(channel));
   if (channel->buffer == NULL) return -ENOMEM;
-  channel->size = channel->capacity;
+  channel->size = usual_size(channel);
   return 0;
 }
 
 static int make_room(weir_read_channel *channel) {
   size_t held = weir_internal_reader_held(channel);
   // A long line is gone; its buffer follows. If there is no other it stays in use.
-  if (channel->size > channel->capacity && held <= channel->capacity / 2 &&
-      move_to(channel, channel->capacity) == 0) {
+  if (channel->size > usual_size(channel) && held <= channel->capacity / 2 &&
+      !expects_long_line(channel) && move_to(channel, usual_size(channel)) == 0) {
     return 0;
   }
   // Moving no more than was read since the last move costs each byte one move at most.
   if (channel->start >= held) slide(channel);
-  if (channel->end < channel->size) return 0;
-  if (channel->start == 0) return grow(channel);
-  slide(channel);
-  return 0;
+  if (channel->end < usable_size(channel)) return 0;
+  if (channel->start > 0) slide(channel);
+  return channel->end < usable_size(channel) ? 0 : grow(channel);
 }
 
 // Called by the transport once bytes are there.
@@ -82,7 +99,7 @@ static int lend(weir_internal_lender *lender, struct iovec *buffers) {
   }
   int result = channel->buffer == NULL ? take_buffer(channel) : make_room(channel);
   if (result < 0) return next > buffers ? 1 : result;
-  *next++ = (struct iovec){channel->buffer + channel->end, channel->size - channel->end};
+  *next++ = (struct iovec){channel->buffer + channel->end, usable_size(channel) - channel->end};
   return (int)(next - buffers);
 }
 
@@ -112,6 +129,7 @@ int weir_read_channel_configure(weir_read_channel *channel,
       options->capacity > 0 ? (uint32_t)options->capacity : WEIR_INTERNAL_DEFAULT_CAPACITY;
   channel->line_limit =
       options->line_limit > 0 ? (uint32_t)options->line_limit : WEIR_INTERNAL_DEFAULT_LINE_LIMIT;
+  channel->long_line = 0;
   channel->line_ending = options->line_ending;
   channel->resynchronise = options->resynchronise;
   return 0;

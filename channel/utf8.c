@@ -2,6 +2,7 @@
 
 #include "channel/internal/utf8.h"
 
+#include <stdatomic.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -59,18 +60,45 @@ static size_t skip_ascii(const unsigned char *at, size_t size) {
   return done;
 }
 
-bool weir_internal_utf8_is_valid(const char *data, size_t size) {
+size_t weir_internal_utf8_prefix_plain(const char *data, size_t size) {
   const unsigned char *at = (const unsigned char *)data;
   size_t done = skip_ascii(at, size);
   while (done < size) {
     if (at[done] >= 0x80) {
       size_t length = sequence_length(at + done, size - done);
-      if (length == 0) return false;
+      if (length == 0) return done;
       done += length;
     } else if (++done < size && at[done] < 0x80) {
       // Two in a row: probably more of them follow.
       done += skip_ascii(at + done, size - done);
     }
   }
-  return true;
+  return size;
+}
+
+// The choice
+
+typedef size_t prefix_function(const char *data, size_t size);
+
+static size_t choose_and_call(const char *data, size_t size);
+
+// Threads that call for the first time together all choose the same, and nothing else is handed
+// over with the pointer; so relaxed order is enough.
+static _Atomic(prefix_function *) chosen = choose_and_call;
+
+static prefix_function *choose(void) {
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx2")) return weir_internal_utf8_prefix_avx2;
+#endif
+  return weir_internal_utf8_prefix_plain;
+}
+
+static size_t choose_and_call(const char *data, size_t size) {
+  prefix_function *choice = choose();
+  atomic_store_explicit(&chosen, choice, memory_order_relaxed);
+  return choice(data, size);
+}
+
+size_t weir_internal_utf8_prefix(const char *data, size_t size) {
+  return atomic_load_explicit(&chosen, memory_order_relaxed)(data, size);
 }

@@ -238,8 +238,27 @@ static void note_cut(weir_write_channel *channel) {
   channel->cut = weir_internal_writer_connection(channel)->failure == WEIR_E_CLOSED;
 }
 
+// A text of just the capacity would be sent as soon as it is in the buffer. This sends it from
+// where it lies, without waiting; what the transport does not take goes that way. Returns 0 or a
+// negative code.
+static int send_at_once(weir_write_channel *channel, weir_internal_outgoing *text) {
+  weir_connection *connection = weir_internal_writer_connection(channel);
+  struct iovec buffers[WEIR_INTERNAL_WRITE_BUFFERS];
+  int count = gather(channel, text, buffers);
+  int sent = connection->transport->write(connection, buffers, count, false);
+  if (sent == -EAGAIN) return 0;
+  if (sent < 0) return weir_internal_writer_failed(channel, sent);
+  channel->gone += (uint64_t)sent;
+  text->done = (size_t)sent;
+  return channel->failure;
+}
+
 int weir_internal_writer_put(weir_write_channel *channel, weir_internal_outgoing *text) {
   int result = 0;
+  bool is_just_the_capacity = text->size == channel->capacity && text->size > 0;
+  if (is_just_the_capacity && weir_internal_writer_pending(channel) == 0) {
+    result = send_at_once(channel, text);
+  }
   while (result == 0 && !rest_fits(channel, text)) {
     // What fits into the capacity as a whole is taken as a whole. When something is unsent the
     // buffer is there, and stays; so it cannot be missing after the first part was sent. The rest
@@ -296,7 +315,7 @@ __attribute__((always_inline)) static inline int write_text(weir_write_channel *
   *out_done = 0;
   int result = enter(channel);
   if (result < 0) return result;
-  if (channel->buffer == NULL && size > 0 && size <= channel->capacity) {
+  if (channel->buffer == NULL && size > 0 && size < channel->capacity) {
     result = weir_internal_writer_take_buffer(channel);
   }
   if (channel->buffer != NULL && size <= channel->size - channel->end) {

@@ -96,7 +96,7 @@ ReferenceLineReader::Options OfReference(const weir_read_channel_options &option
 // Bytes that the channel may hold, with these options.
 size_t MostHeld(const weir_read_channel_options &options) {
   size_t capacity = options.capacity > 0 ? options.capacity : 16 * 1024;
-  return std::max(capacity, OfReference(options).line_limit + 2);
+  return std::max(capacity, OfReference(options).line_limit) + WEIR_INTERNAL_LINE_EXTRA;
 }
 
 class Comparison {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Buffers for channels. Most channels use buffers of the default capacity, each only from the
-// moment when bytes are there until they are gone; so each loop keeps a few of that size at hand,
-// and the one given back last, which is still in the processor's cache, is taken first.
+// Buffers for channels. Most channels use buffers of the default capacity, and for long lines of
+// the default line limit, each only from the moment when bytes are there until they are gone; so
+// each loop keeps a few of these sizes at hand, and the one given back last, which is still in the
+// processor's cache, is taken first.
 
 #ifndef WEIR_CHANNEL_INTERNAL_BUFFER_POOL_H
 #define WEIR_CHANNEL_INTERNAL_BUFFER_POOL_H
@@ -16,58 +17,79 @@ extern "C" {
 #endif
 
 enum {
-  // The only size that is kept; all others come straight from the allocator.
-  WEIR_INTERNAL_POOLED_SIZE = 16 * 1024,
-  // Buffers that wait in a pool at most: one mebibyte for each loop.
+  // A little more than is asked for: what ends a line comes on top of a capacity or a limit.
+  WEIR_INTERNAL_POOLED_EXTRA = 64,
+  // The only sizes that are kept; all others come straight from the allocator.
+  WEIR_INTERNAL_POOLED_SIZE = 16 * 1024 + WEIR_INTERNAL_POOLED_EXTRA,
+  WEIR_INTERNAL_LARGE_POOLED_SIZE = 64 * 1024 + WEIR_INTERNAL_POOLED_EXTRA,
+  // Buffers that wait in a pool at most: 1 MiB and 0.5 MiB for each loop.
   WEIR_INTERNAL_POOLED_BUFFERS = 64,
+  WEIR_INTERNAL_LARGE_POOLED_BUFFERS = 8,
 };
 
-// An array, not a list through the buffers: so that taking one touches none of its memory.
+// Arrays, not lists through the buffers: so that taking one touches none of its memory.
 typedef struct weir_internal_buffer_pool {
   size_t count;
+  size_t large_count;
   char *buffers[WEIR_INTERNAL_POOLED_BUFFERS];
+  char *large_buffers[WEIR_INTERNAL_LARGE_POOLED_BUFFERS];
 } weir_internal_buffer_pool;
 
 // weir_internal_buffer_pool_of returns the pool of |loop|, which lives as long as the loop, or NULL
 // when there is no memory for one: a legal pool too, that keeps nothing.
 weir_internal_buffer_pool *weir_internal_buffer_pool_of(weir_internal_loop *loop);
 
+// weir_internal_buffer_size returns how large a buffer for |size| bytes is: sizes that are nearly
+// pooled are rounded up.
+static inline size_t weir_internal_buffer_size(size_t size) {
+  const size_t extra = WEIR_INTERNAL_POOLED_EXTRA;
+  if (WEIR_INTERNAL_POOLED_SIZE - size <= extra) return WEIR_INTERNAL_POOLED_SIZE;
+  if (WEIR_INTERNAL_LARGE_POOLED_SIZE - size <= extra) return WEIR_INTERNAL_LARGE_POOLED_SIZE;
+  return size;
+}
+
 // A buffer in the pool belongs to nobody: whoever still uses a line that ended with it is told so.
-static inline void weir_internal_buffer_forbid(char *buffer) {
+static inline void weir_internal_buffer_forbid(char *buffer, size_t size) {
 #if WEIR_INTERNAL_ASAN
-  __asan_poison_memory_region(buffer, WEIR_INTERNAL_POOLED_SIZE);
+  __asan_poison_memory_region(buffer, size);
 #else
-  (void)buffer;
+  (void)buffer, (void)size;
 #endif
 }
 
-static inline void weir_internal_buffer_permit(char *buffer) {
+static inline void weir_internal_buffer_permit(char *buffer, size_t size) {
 #if WEIR_INTERNAL_ASAN
-  __asan_unpoison_memory_region(buffer, WEIR_INTERNAL_POOLED_SIZE);
+  __asan_unpoison_memory_region(buffer, size);
 #else
-  (void)buffer;
+  (void)buffer, (void)size;
 #endif
 }
+
+// The ways for the large and for those that are not pooled.
+char *weir_internal_buffer_take_other(weir_internal_buffer_pool *pool, size_t size);
+void weir_internal_buffer_give_other(weir_internal_buffer_pool *pool, char *buffer, size_t size);
 
 // weir_internal_buffer_take returns |size| bytes with any content, or NULL.
 static inline char *weir_internal_buffer_take(weir_internal_buffer_pool *pool, size_t size) {
+  size = weir_internal_buffer_size(size);
   if (size != WEIR_INTERNAL_POOLED_SIZE || pool == NULL || pool->count == 0) {
-    return (char *)weir_internal_allocate_unset(size);
+    return weir_internal_buffer_take_other(pool, size);
   }
   char *buffer = pool->buffers[--pool->count];
-  weir_internal_buffer_permit(buffer);
+  weir_internal_buffer_permit(buffer, size);
   return buffer;
 }
 
-// weir_internal_buffer_give gives back a |buffer| of |size| bytes. NULL is legal.
+// weir_internal_buffer_give gives back a |buffer|, not NULL, that was taken for |size| bytes.
 static inline void weir_internal_buffer_give(weir_internal_buffer_pool *pool, char *buffer,
                                              size_t size) {
+  size = weir_internal_buffer_size(size);
   if (size != WEIR_INTERNAL_POOLED_SIZE || pool == NULL ||
       pool->count == WEIR_INTERNAL_POOLED_BUFFERS) {
-    weir_internal_release(buffer, size);
+    weir_internal_buffer_give_other(pool, buffer, size);
     return;
   }
-  weir_internal_buffer_forbid(buffer);
+  weir_internal_buffer_forbid(buffer, size);
   pool->buffers[pool->count++] = buffer;
 }
 

@@ -17,6 +17,11 @@ extern "C" {
 #define WEIR_INTERNAL_DEFAULT_LINE_LIMIT 65536
 #define WEIR_INTERNAL_LARGEST_CAPACITY (1 << 30)
 
+// What a buffer has beyond the capacity, or a line limit, for lines: CR LF behind a line of just
+// that size, and one byte more. A read that leaves this byte free is seen to have taken all that
+// was there, and needs no other read that says so.
+#define WEIR_INTERNAL_LINE_EXTRA 3
+
 // The buffer is  [ read ... | start: not yet read ... | end: room ... | size ].
 struct weir_read_channel {
   weir_internal_lender lender;
@@ -25,9 +30,14 @@ struct weir_read_channel {
   uint32_t start;
   uint32_t end;
   uint32_t scanned;  // bytes from |start| on that were searched for the end of a line in vain
+  uint32_t checked;  // bytes from |start| on, whole characters, that are known to be UTF-8
   uint32_t capacity;
   uint32_t line_limit;
   uint64_t received;  // bytes that the transport has given in all
+  // The size of the buffer that the last line needed, if it was longer than the capacity, otherwise
+  // 0. The next line is probably alike, and gets a buffer of that size from the beginning: so it
+  // takes one read and no copy.
+  uint32_t long_line;
   // The caller's memory, while bytes are read straight into it.
   char *direct;
   size_t direct_size;
@@ -37,6 +47,7 @@ struct weir_read_channel {
   weir_internal_coroutine *holder;
   bool busy;           // an operation is in flight
   bool ended;          // the transport has reported the end of the stream
+  bool for_line;       // the read in flight is for a line, which may use all of the buffer
   bool ahead;          // what does not fit into |direct| may go into the buffer
   bool resynchronise;  // as in the options
   bool skip_rest;      // the rest of a line that was too long is to be dropped
@@ -57,6 +68,14 @@ WEIR_MUST_USE int weir_internal_reader_fill(weir_read_channel *channel);
 // weir_internal_reader_fill_at_once does not wait: -EAGAIN when nothing is there.
 WEIR_MUST_USE int weir_internal_reader_fill_at_once(weir_read_channel *channel);
 
+// weir_internal_reader_fill_line is weir_internal_reader_fill for more of a line.
+WEIR_MUST_USE static inline int weir_internal_reader_fill_line(weir_read_channel *channel) {
+  channel->for_line = true;
+  int result = weir_internal_reader_fill(channel);
+  channel->for_line = false;
+  return result;
+}
+
 // weir_internal_reader_held returns how many bytes can be read without waiting.
 static inline size_t weir_internal_reader_held(const weir_read_channel *channel) {
   return channel->end - channel->start;
@@ -66,6 +85,10 @@ static inline size_t weir_internal_reader_held(const weir_read_channel *channel)
 static inline void weir_internal_reader_consume(weir_read_channel *channel, size_t size) {
   channel->start += (uint32_t)size;
   channel->scanned = channel->scanned > size ? channel->scanned - (uint32_t)size : 0;
+  channel->checked = channel->checked > size ? channel->checked - (uint32_t)size : 0;
+  // Whoever reads bytes, not lines, may stop in the middle of a character.
+  bool cut = channel->checked > 0 && (channel->buffer[channel->start] & 0xC0) == 0x80;
+  if (cut) channel->checked = 0;
 }
 
 // weir_internal_reader_settle drops what is still to be dropped from earlier lines. Every read
@@ -108,8 +131,15 @@ WEIR_MUST_USE int weir_internal_reader_gather(weir_read_channel *channel, size_t
 // when it has found none, or a negative code.
 WEIR_MUST_USE int weir_internal_reader_look(weir_read_channel *channel);
 
-// weir_internal_reader_line is weir_read_line between entering and leaving.
-WEIR_MUST_USE int weir_internal_reader_line(weir_read_channel *channel, weir_bytes *out_line);
+// What a line is read as: text is checked.
+typedef enum weir_internal_line_kind {
+  WEIR_INTERNAL_BYTES,
+  WEIR_INTERNAL_TEXT
+} weir_internal_line_kind;
+
+// weir_internal_reader_line is weir_read_line or weir_read_utf8_line between entering and leaving.
+WEIR_MUST_USE int weir_internal_reader_line(weir_read_channel *channel,
+                                            weir_internal_line_kind kind, weir_bytes *out_line);
 
 #ifdef __cplusplus
 }

@@ -53,7 +53,8 @@ static int watch(weir_connection *self, weir_internal_watcher *watcher) {
   return -EPIPE;
 }
 
-static int finish(weir_connection *self) {
+static int finish(weir_connection *self, bool wait) {
+  (void)wait;
   (void)self;
   return 0;
 }

@@ -134,8 +134,9 @@ TEST_F(LineForms, WithoutMemoryTheLineStaysUnread) {
   for (const char *end : {"\n", "\r\n", "\r", "\r|\n", ""}) {
     for (bool filled : {false, true}) {
       weir_buffer_release(&buffer_);
-      if (filled)
+      if (filled) {
         EXPECT_EQ(0, weir_buffer_append(&buffer_, weir_bytes_of(std::string(64, '#').data(), 64)));
+      }
       WithScript([&](ScriptedTransport &script) {
         Configure(script, WEIR_LINE_ANY);
         std::string first = std::string("line") + end;

@@ -80,7 +80,9 @@ TEST_F(ReadBulk, RemainingWithoutMemoryLosesNothing) {
       refused = allocator().refused();
       allocator().FailNth(0);
       // Without a pool of buffers one does very well.
-      if (refused && nth > 1) EXPECT_EQ(-ENOMEM, result);
+      if (refused && nth > 1) {
+        EXPECT_EQ(-ENOMEM, result);
+      }
       EXPECT_EQ(buffer_.size, weir_total_bytes_read(script.reader()));
       EXPECT_EQ(0, weir_read_remaining(script.reader(), &buffer_, SIZE_MAX));
       EXPECT_EQ(all, Appended());

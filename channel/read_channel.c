@@ -42,9 +42,10 @@ static uint32_t usual_size(const weir_read_channel *channel) {
 }
 
 // How much of the buffer the read in flight may fill: what is no line is not read ahead beyond the
-// capacity.
+// capacity. Whoever holds as much and still wants more wants it for one thing, that is larger.
 static uint32_t usable_size(const weir_read_channel *channel) {
-  bool all = channel->for_line || channel->size > usual_size(channel);
+  bool all = channel->for_line || channel->size > usual_size(channel) ||
+             weir_internal_reader_held(channel) >= channel->capacity;
   return all ? channel->size : channel->capacity;
 }
 

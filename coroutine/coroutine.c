@@ -108,13 +108,6 @@ int weir_internal_check(const weir_internal_loop *loop) {
   return weir_internal_coroutine_check(coroutine);
 }
 
-int weir_internal_check(const weir_internal_loop *loop) {
-  weir_internal_coroutine *coroutine = weir_internal_running();
-  if (coroutine == NULL) return -EINVAL;
-  if (loop != NULL && loop != coroutine->loop) return -EXDEV;
-  return weir_internal_coroutine_check(coroutine);
-}
-
 int weir_yield(void) {
   int result = weir_internal_enter(NULL);
   return result < 0 ? result : yield_now(weir_internal_running());

@@ -38,9 +38,6 @@ WEIR_MUST_USE static inline int weir_internal_enter(const weir_internal_loop *lo
 // weir_internal_check is weir_internal_enter that never yields.
 WEIR_MUST_USE int weir_internal_check(const weir_internal_loop *loop);
 
-// weir_internal_check is weir_internal_enter that never yields.
-WEIR_MUST_USE int weir_internal_check(const weir_internal_loop *loop);
-
 // weir_internal_wake_present ends the suspension in which |coroutine|, of this thread, is: what it
 // waits for returns |reason|, once. Returns false when it is not suspended, or woken already.
 bool weir_internal_wake_present(weir_internal_coroutine *coroutine, int reason);

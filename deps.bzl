@@ -8,7 +8,7 @@ weir_deps() declares no @rules_cc. Weir loads its C++ rules from @weir_rules_cc,
 those built into Bazel, so a user may have any rules_cc, of any release, before or after, or none.
 """
 
-load("@bazel_tools//tools/build_defs/repo:git.bzl", "git_repository")
+load("@bazel_tools//tools/build_defs/repo:git.bzl", "git_repository", "new_git_repository")
 load("@bazel_tools//tools/build_defs/repo:utils.bzl", "maybe")
 load("//bazel:debian_repository.bzl", "debian_repository")
 load("//bazel:rules_cc_shim.bzl", "rules_cc_shim")
@@ -35,6 +35,15 @@ def weir_dev_deps():
         name = "googletest",
         commit = "f8d7d77c06936315286eb55f8de22cd23c188571",
         remote = "https://github.com/google/googletest.git",
+    )
+
+    # Release 1.3.1, which has no BUILD file for Bazel.
+    maybe(
+        new_git_repository,
+        name = "zlib",
+        build_file = Label("//bazel:zlib.BUILD"),
+        commit = "51b7f2abdade71cd9bb0e7a373ef2610ec6f9daf",
+        remote = "https://github.com/madler/zlib.git",
     )
 
 def weir_debian_deps():
@@ -82,4 +91,11 @@ def weir_debian_deps():
             "googlemock": ["/usr/src/googletest/googlemock"],
             "googletest": ["/usr/src/googletest/googletest"],
         },
+    )
+    maybe(
+        debian_repository,
+        name = "zlib",
+        build_file = Label("//bazel/debian:zlib.BUILD"),
+        package = "zlib1g-dev",
+        paths = {"include/zlib.h": ["/usr/include/zlib.h"]},
     )

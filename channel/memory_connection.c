@@ -12,7 +12,8 @@ static int read_input(void *context, void *out, size_t size, bool wait) {
   (void)wait;
   weir_bytes *input = &((memory_streams *)context)->input;
   if (size > input->size) size = input->size;
-  if (size > 0) memcpy(out, input->data, size);
+  if (size == 0) return 0;
+  memcpy(out, input->data, size);
   *input = weir_bytes_of(input->data + size, input->size - size);
   return (int)size;
 }

@@ -3,6 +3,8 @@
 // A pipe: two connections in memory, and between them a ring of bytes for each direction. A ring
 // has memory only while something is in it.
 
+#include "channel/internal/pipe.h"
+
 #include <assert.h>
 
 #include "base/internal/memory.h"
@@ -33,6 +35,7 @@ typedef struct pipe_end {
   memory_pipe *pipe;
   byte_ring *input;
   byte_ring *output;
+  weir_internal_pipe_partner *partner;  // or NULL
 } pipe_end;
 
 struct memory_pipe {
@@ -181,7 +184,8 @@ static int pipe_finish_write(weir_connection *connection, bool wait) {
 
 static void pipe_linger(weir_connection *connection) {
   // What the other end reads no longer depends on this one.
-  weir_internal_connection_lingered(connection);
+  weir_internal_pipe_partner *partner = end_of(connection)->partner;
+  if (partner == NULL || partner->linger(partner)) weir_internal_connection_lingered(connection);
 }
 
 static void pipe_abort(weir_connection *connection) {
@@ -190,8 +194,14 @@ static void pipe_abort(weir_connection *connection) {
   self->pipe->broken = true;
   empty(self->pipe, self->input);
   empty(self->pipe, self->output);
+  if (self->partner != NULL) self->partner->aborted(self->partner);
   tell_reader(self->output);
   tell_writer(self->input);
+}
+
+static bool pipe_stop(weir_connection *connection) {
+  weir_internal_pipe_partner *partner = end_of(connection)->partner;
+  return partner == NULL || partner->stop(partner);
 }
 
 static void pipe_cancel_read(weir_connection *connection, int cause) {
@@ -211,6 +221,7 @@ static void pipe_cancel_write(weir_connection *connection, int cause) {
 static void pipe_release(weir_connection *connection) {
   pipe_end *self = end_of(connection);
   memory_pipe *pipe = self->pipe;
+  if (self->partner != NULL) self->partner->released(self->partner);
   self->output->finished = true;
   if (self->input->refusal == 0) self->input->refusal = -EPIPE;
   empty(pipe, self->input);
@@ -234,8 +245,14 @@ static const weir_internal_transport pipe_transport = {
     .abort = pipe_abort,
     .cancel_read = pipe_cancel_read,
     .cancel_write = pipe_cancel_write,
+    .stop = pipe_stop,
     .release = pipe_release,
 };
+
+void weir_internal_pipe_set_partner(weir_connection *connection,
+                                    weir_internal_pipe_partner *partner) {
+  end_of(connection)->partner = partner;
+}
 
 static void prepare(memory_pipe *pipe, int side) {
   pipe_end *end = &pipe->ends[side];

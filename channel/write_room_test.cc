@@ -83,7 +83,7 @@ TEST_F(WriteRoom, AvailableWaitsForRoom) {
 }
 
 TEST_F(WriteRoom, TryNeverSuspends) {
-  WithScript([this](ScriptedTransport &script) {
+  WithScript([](ScriptedTransport &script) {
     Configure(script, 4);
     script.SetRoom(0);
     bool others_ran = false;
@@ -124,7 +124,7 @@ TEST_F(WriteRoom, TryLeavesToTheLoopWhatTheLoopSends) {
 }
 
 TEST_F(WriteRoom, GatherTakesAllOrNothingOfWhatFits) {
-  WithScript([this](ScriptedTransport &script) {
+  WithScript([](ScriptedTransport &script) {
     Configure(script, 8);
     size_t done = 7;
     EXPECT_EQ(0, Gather(script, {}, &done));

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "testing/channel_test.h"
+#include "testing/scripted_transport.h"
+#include "weir/channel.h"
+
+namespace {
+
+using weir_testing::ScriptedTransport;
+
+class CopyUntil : public weir_testing::ChannelTest {
+ protected:
+  // Runs |body| over two scripted transports; the bytes go from the first to the second.
+  void WithTwo(std::function<void(ScriptedTransport &, ScriptedTransport &)> body) {
+    WithScript([&](ScriptedTransport &source) {
+      ScriptedTransport target;
+      body(source, target);
+      if (!target.released()) weir_connection_close(target.connection());
+    });
+  }
+
+  static void FeedAll(ScriptedTransport &script, const std::string &bytes, size_t step) {
+    for (size_t at = 0; at < bytes.size(); at += step) script.Feed(bytes.substr(at, step));
+    script.FeedEnd();
+  }
+
+  static std::string Rest(ScriptedTransport &script) {
+    std::string all;
+    char bytes[100];
+    int result;
+    while ((result = weir_read_available(script.reader(), bytes, sizeof bytes)) > 0) {
+      all.append(bytes, static_cast<size_t>(result));
+    }
+    return all;
+  }
+};
+
+TEST_F(CopyUntil, FindsTheDelimiterHoweverTheStreamIsCut) {
+  struct Case {
+    const char *input, *delimiter, *before, *rest;
+  };
+  for (const Case &one :
+       {Case{"a;b", ";", "a", "b"}, Case{";b", ";", "", "b"}, Case{"---done", "--d", "-", "one"},
+        Case{"aabaabaac", "aabaac", "aab", ""}, Case{"xyxyz!", "xyz", "xy", "!"}}) {
+    for (size_t step = 1; step < 10; step++) {
+      for (bool keep : {false, true}) {
+        WithTwo([&](ScriptedTransport &source, ScriptedTransport &target) {
+          FeedAll(source, one.input, step);
+          weir_read_until_options options = {};
+          options.keep = keep;
+          uint64_t count = 7;
+          EXPECT_EQ(0, weir_copy_until(source.reader(), weir_text(one.delimiter), &options,
+                                       target.writer(), &count));
+          EXPECT_EQ(one.before, target.sent()) << one.input << " " << step;
+          EXPECT_EQ(strlen(one.before), count);
+          EXPECT_EQ((keep ? std::string(one.delimiter) : "") + one.rest, Rest(source));
+        });
+      }
+    }
+  }
+}
+
+TEST_F(CopyUntil, NoMemoryLimitsIt) {
+  WithTwo([&](ScriptedTransport &source, ScriptedTransport &target) {
+    std::string large = std::string(300000, '-') + "x";
+    FeedAll(source, large + "--END--rest", 10000);
+    EXPECT_EQ(0, weir_copy_until(source.reader(), weir_text("--END--"), nullptr, target.writer(),
+                                 nullptr));
+    EXPECT_TRUE(large == target.sent());
+    EXPECT_EQ("rest", Rest(source));
+  });
+}
+
+TEST_F(CopyUntil, WritesWhatCannotBeTheDelimiterAsItComes) {
+  WithTwo([&](ScriptedTransport &source, ScriptedTransport &target) {
+    source.Feed("some-");
+    Start([&] {
+      return weir_copy_until(source.reader(), weir_text("--"), nullptr, target.writer(), nullptr);
+    });
+    EXPECT_EQ("some", target.sent());
+    source.Feed("thing--rest");
+    EXPECT_EQ(0, weir_scope_wait(nullptr));
+    EXPECT_EQ("some-thing", target.sent());
+  });
+}
+
+TEST_F(CopyUntil, TellsWhyThereIsNoDelimiter) {
+  WithTwo([&](ScriptedTransport &source, ScriptedTransport &target) {
+    EXPECT_EQ(-EINVAL,
+              weir_copy_until(source.reader(), weir_text(""), nullptr, target.writer(), nullptr));
+    std::string huge(65539, 'x');
+    EXPECT_EQ(-EMSGSIZE, weir_copy_until(source.reader(), weir_text(huge.c_str()), nullptr,
+                                         target.writer(), nullptr));
+    FeedAll(source, "abc-", 10);
+    weir_read_until_options options = {};
+    EXPECT_EQ(WEIR_E_END_OF_STREAM, weir_copy_until(source.reader(), weir_text("--"), &options,
+                                                    target.writer(), nullptr));
+    options.allow_missing = true;
+    uint64_t count = 0;
+    EXPECT_EQ(0,
+              weir_copy_until(source.reader(), weir_text("--"), &options, target.writer(), &count));
+    EXPECT_EQ(1u, count);
+    EXPECT_EQ("abc-", target.sent());
+    EXPECT_EQ(WEIR_E_END_OF_STREAM,
+              weir_copy_until(source.reader(), weir_text("--"), &options, target.writer(), &count));
+  });
+}
+
+TEST_F(CopyUntil, TheLimitIsExact) {
+  for (size_t limit = 1; limit <= 4; limit++) {
+    for (size_t step = 1; step <= 5; step++) {
+      WithTwo([&](ScriptedTransport &source, ScriptedTransport &target) {
+        FeedAll(source, "abc;d", step);
+        weir_read_until_options options = {};
+        options.limit = limit;
+        uint64_t count = 0;
+        int result =
+            weir_copy_until(source.reader(), weir_text(";"), &options, target.writer(), &count);
+        EXPECT_EQ(limit < 3 ? -EMSGSIZE : 0, result);
+        EXPECT_EQ(std::min<size_t>(limit, 3), count);
+        EXPECT_EQ(0, weir_flush(target.writer()));
+        EXPECT_EQ(std::string("abc").substr(0, limit), target.sent());
+      });
+    }
+  }
+}
+
+}  // namespace

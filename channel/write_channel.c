@@ -192,18 +192,17 @@ static void note_cut(weir_write_channel *channel) {
 }
 
 // A text of just the capacity would be sent as soon as it is in the buffer. This sends it from
-// where it lies, without waiting; what the transport does not take goes that way. Returns 0 or a
-// negative code.
-static int send_at_once(weir_write_channel *channel, outgoing *text) {
+// where it lies, without waiting; what the transport does not take now goes that way. A failure is
+// kept for the next write, as it is when the buffer is sent.
+static void send_at_once(weir_write_channel *channel, outgoing *text) {
   weir_connection *connection = weir_internal_writer_connection(channel);
   struct iovec buffers[2];
   int count = add(buffers, 0, text->body.data, text->body.size);
   count = add(buffers, count, text->ending.data, text->ending.size);
   int sent = connection->transport->write(connection, buffers, count, false);
-  if (sent == -EAGAIN) return 0;
-  if (sent < 0) return write_failed(channel, sent);
-  text->done = (size_t)sent;
-  return 0;
+  if (sent == -EAGAIN || sent == -ENOMEM || sent == -ENOBUFS) return;
+  if (sent < 0) weir_internal_writer_fail(channel, sent);
+  text->done = sent < 0 ? text->body.size + text->ending.size : (size_t)sent;
 }
 
 static int put(weir_write_channel *channel, outgoing *text) {
@@ -211,7 +210,7 @@ static int put(weir_write_channel *channel, outgoing *text) {
   int result = 0;
   bool is_just_the_capacity = size == channel->capacity && size > 0;
   if (is_just_the_capacity && weir_internal_writer_pending(channel) == 0) {
-    result = send_at_once(channel, text);
+    send_at_once(channel, text);
   }
   while (result == 0 && !rest_fits(channel, text)) {
     // What fits into the capacity as a whole is taken as a whole. When something is unsent the

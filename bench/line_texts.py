@@ -12,7 +12,7 @@ WORDS = {
             "测试", "😀", "🚀", "naïve", "café", "日本語", "ok", "über", "Straße", "42"],
 }
 
-_TILE = 1 << 20  # bytes, at least; then the text repeats
+_TILE = 1 << 18  # bytes, at least; then the text repeats
 
 
 def _line(words, numbers, size):

@@ -112,8 +112,8 @@ static int too_long(weir_read_channel *channel, line_end end) {
 
 // Checks behind what is checked already, so no byte twice, until |size| bytes are; and some lines
 // more, because many short texts take longer than a long one.
-static void check_ahead(weir_read_channel *channel, size_t size) {
-  enum { AHEAD = 1024 };
+__attribute__((noinline)) static void check_ahead(weir_read_channel *channel, size_t size) {
+  enum { AHEAD = 4096 };
   size_t held = weir_internal_reader_held(channel);
   if (size < AHEAD) size = held < AHEAD ? held : AHEAD;
   const char *from = channel->buffer + channel->start + channel->checked;
@@ -179,23 +179,68 @@ static int read_line(weir_read_channel *channel, weir_internal_line_kind kind,
   }
 }
 
+<<<<<<< HEAD
 int weir_internal_reader_line(weir_read_channel *channel, weir_internal_line_kind kind,
                               weir_bytes *out_line) {
   return read_line(channel, kind, out_line);
+=======
+// Reads a line that lies in the buffer with its end, as nearly all lines do, in one go. Returns
+// false if there is none or something is to be said of it; read_line does that.
+__attribute__((always_inline)) static inline bool read_held_line(weir_read_channel *channel,
+                                                                 line_kind kind,
+                                                                 weir_bytes *out_line) {
+  size_t held = weir_internal_reader_held(channel);
+  // A carriage return that ends lines, or ended the last one, a rest that is to be dropped, and
+  // bytes that were searched before are left to the other way; and so is what may be too long.
+  bool usual = channel->line_ending == WEIR_LINE_LF && channel->scanned == 0 &&
+               !channel->skip_rest && !channel->skip_lf && held - 1 < channel->line_limit;
+  if (!usual) return false;
+  const char *line = channel->buffer + channel->start;
+  const char *lf = memchr(line, LF, held);
+  if (lf == NULL) {
+    channel->scanned = (uint32_t)held;
+    return false;
+  }
+  uint32_t size = (uint32_t)(lf - line) + 1;
+  uint32_t content = size - 1 - (size > 1 && lf[-1] == CR);
+  if (check(channel, content, kind) != 0) return false;
+  *out_line = weir_bytes_of(line, content);
+  channel->start += size;
+  channel->checked = channel->checked > size ? channel->checked - size : 0;
+  if (size < channel->capacity) channel->long_line = 0;
+  return true;
+}
+
+static int leave(weir_read_channel *channel, int result, weir_bytes *out_line) {
+  int left = weir_internal_reader_leave(channel, result);
+  // The connection was closed meanwhile, and the line is gone with it.
+  if (left != result) *out_line = weir_bytes_of("", 0);
+  return left;
+>>>>>>> 2757d19fa074cb907351f90c1909e4a577e5581f
 }
 
 int weir_read_line(weir_read_channel *channel, weir_bytes *out_line) {
   *out_line = weir_bytes_of("", 0);
   int result = weir_internal_reader_enter(channel);
   if (result < 0) return result;
+<<<<<<< HEAD
   return weir_internal_reader_leave_span(channel, read_line(channel, WEIR_INTERNAL_BYTES, out_line),
                                          out_line);
+=======
+  if (!read_held_line(channel, BYTES, out_line)) result = read_line(channel, BYTES, out_line);
+  return leave(channel, result, out_line);
+>>>>>>> 2757d19fa074cb907351f90c1909e4a577e5581f
 }
 
 int weir_read_utf8_line(weir_read_channel *channel, weir_bytes *out_line) {
   *out_line = weir_bytes_of("", 0);
   int result = weir_internal_reader_enter(channel);
   if (result < 0) return result;
+<<<<<<< HEAD
   return weir_internal_reader_leave_span(channel, read_line(channel, WEIR_INTERNAL_TEXT, out_line),
                                          out_line);
+=======
+  if (!read_held_line(channel, TEXT, out_line)) result = read_line(channel, TEXT, out_line);
+  return leave(channel, result, out_line);
+>>>>>>> 2757d19fa074cb907351f90c1909e4a577e5581f
 }

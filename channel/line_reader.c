@@ -179,15 +179,15 @@ static int read_line(weir_read_channel *channel, weir_internal_line_kind kind,
   }
 }
 
-<<<<<<< HEAD
 int weir_internal_reader_line(weir_read_channel *channel, weir_internal_line_kind kind,
                               weir_bytes *out_line) {
   return read_line(channel, kind, out_line);
-=======
+}
+
 // Reads a line that lies in the buffer with its end, as nearly all lines do, in one go. Returns
 // false if there is none or something is to be said of it; read_line does that.
 __attribute__((always_inline)) static inline bool read_held_line(weir_read_channel *channel,
-                                                                 line_kind kind,
+                                                                 weir_internal_line_kind kind,
                                                                  weir_bytes *out_line) {
   size_t held = weir_internal_reader_held(channel);
   // A carriage return that ends lines, or ended the last one, a rest that is to be dropped, and
@@ -211,36 +211,20 @@ __attribute__((always_inline)) static inline bool read_held_line(weir_read_chann
   return true;
 }
 
-static int leave(weir_read_channel *channel, int result, weir_bytes *out_line) {
-  int left = weir_internal_reader_leave(channel, result);
-  // The connection was closed meanwhile, and the line is gone with it.
-  if (left != result) *out_line = weir_bytes_of("", 0);
-  return left;
->>>>>>> 2757d19fa074cb907351f90c1909e4a577e5581f
-}
-
 int weir_read_line(weir_read_channel *channel, weir_bytes *out_line) {
   *out_line = weir_bytes_of("", 0);
   int result = weir_internal_reader_enter(channel);
   if (result < 0) return result;
-<<<<<<< HEAD
-  return weir_internal_reader_leave_span(channel, read_line(channel, WEIR_INTERNAL_BYTES, out_line),
-                                         out_line);
-=======
-  if (!read_held_line(channel, BYTES, out_line)) result = read_line(channel, BYTES, out_line);
-  return leave(channel, result, out_line);
->>>>>>> 2757d19fa074cb907351f90c1909e4a577e5581f
+  if (!read_held_line(channel, WEIR_INTERNAL_BYTES, out_line))
+    result = read_line(channel, WEIR_INTERNAL_BYTES, out_line);
+  return weir_internal_reader_leave_span(channel, result, out_line);
 }
 
 int weir_read_utf8_line(weir_read_channel *channel, weir_bytes *out_line) {
   *out_line = weir_bytes_of("", 0);
   int result = weir_internal_reader_enter(channel);
   if (result < 0) return result;
-<<<<<<< HEAD
-  return weir_internal_reader_leave_span(channel, read_line(channel, WEIR_INTERNAL_TEXT, out_line),
-                                         out_line);
-=======
-  if (!read_held_line(channel, TEXT, out_line)) result = read_line(channel, TEXT, out_line);
-  return leave(channel, result, out_line);
->>>>>>> 2757d19fa074cb907351f90c1909e4a577e5581f
+  if (!read_held_line(channel, WEIR_INTERNAL_TEXT, out_line))
+    result = read_line(channel, WEIR_INTERNAL_TEXT, out_line);
+  return weir_internal_reader_leave_span(channel, result, out_line);
 }

@@ -239,30 +239,21 @@ static void note_cut(weir_write_channel *channel) {
 }
 
 // A text of just the capacity would be sent as soon as it is in the buffer. This sends it from
-<<<<<<< HEAD
-// where it lies, without waiting; what the transport does not take goes that way. Returns 0 or a
-// negative code.
-static int send_at_once(weir_write_channel *channel, weir_internal_outgoing *text) {
-=======
 // where it lies, without waiting; what the transport does not take now goes that way. A failure is
 // kept for the next write, as it is when the buffer is sent.
-static void send_at_once(weir_write_channel *channel, outgoing *text) {
->>>>>>> 2757d19fa074cb907351f90c1909e4a577e5581f
+static void send_at_once(weir_write_channel *channel, weir_internal_outgoing *text) {
   weir_connection *connection = weir_internal_writer_connection(channel);
   struct iovec buffers[WEIR_INTERNAL_WRITE_BUFFERS];
   int count = gather(channel, text, buffers);
   int sent = connection->transport->write(connection, buffers, count, false);
-<<<<<<< HEAD
-  if (sent == -EAGAIN) return 0;
-  if (sent < 0) return weir_internal_writer_failed(channel, sent);
+  if (sent == -EAGAIN || sent == -ENOMEM || sent == -ENOBUFS) return;
+  if (sent < 0) {
+    weir_internal_writer_fail(channel, sent);
+    text->done = text->size;
+    return;
+  }
   channel->gone += (uint64_t)sent;
   text->done = (size_t)sent;
-  return channel->failure;
-=======
-  if (sent == -EAGAIN || sent == -ENOMEM || sent == -ENOBUFS) return;
-  if (sent < 0) weir_internal_writer_fail(channel, sent);
-  text->done = sent < 0 ? text->body.size + text->ending.size : (size_t)sent;
->>>>>>> 2757d19fa074cb907351f90c1909e4a577e5581f
 }
 
 int weir_internal_writer_put(weir_write_channel *channel, weir_internal_outgoing *text) {

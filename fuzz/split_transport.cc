@@ -32,15 +32,25 @@ struct SplitTransport::Operations {
   static void Interrupt(weir_connection *, int) { Fail("an interrupt"); }
   static int WatchWrite(weir_connection *, weir_internal_watcher *) { Fail("a watch"); }
   static void UnwatchWrite(weir_connection *) {}
-  static int FinishWrite(weir_connection *) { return 0; }
+  static int FinishWrite(weir_connection *, bool) { return 0; }
   static void Linger(weir_connection *self) { weir_internal_connection_lingered(self); }
   static void Abort(weir_connection *) { Fail("an abort"); }
   static void Release(weir_connection *self) { Of(self).released_ = true; }
 
-  static constexpr weir_internal_transport kTransport = {
-      Read,         Write,       Interrupt, Interrupt, WatchWrite,
-      UnwatchWrite, FinishWrite, Linger,    Abort,     Release,
-  };
+  static constexpr weir_internal_transport kTransport = [] {
+    weir_internal_transport transport = {};
+    transport.read = Read;
+    transport.write = Write;
+    transport.interrupt_read = Interrupt;
+    transport.interrupt_write = Interrupt;
+    transport.watch_write = WatchWrite;
+    transport.unwatch_write = UnwatchWrite;
+    transport.finish_write = FinishWrite;
+    transport.linger = Linger;
+    transport.abort = Abort;
+    transport.release = Release;
+    return transport;
+  }();
 };
 
 SplitTransport::SplitTransport(const std::string &stream, std::vector<int> pieces)

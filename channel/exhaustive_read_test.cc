@@ -184,7 +184,7 @@ Operations SizedOperations() {
     operations.push_back(DiscardOperation(size, true));
     operations.push_back(RemainingOperation(size));
   }
-  for (const char *expected : {"", "a", "\n", "ab", "a\n", "\na", "aaaaaa"}) {
+  for (const char *expected : {"", "a", "\n", "ab", "a\n", "\na", "aa\n", "aaaaaa"}) {
     operations.push_back(SkipIfFoundOperation(expected));
   }
   return operations;

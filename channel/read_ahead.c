@@ -10,9 +10,7 @@ int weir_internal_reader_gather(weir_read_channel *channel, size_t size) {
   if (size == 0) return 0;
   int result = weir_internal_reader_settle(channel);
   while (result == 0 && weir_internal_reader_held(channel) < size) {
-    result = weir_internal_reader_fill(channel);
-    if (result == 0) return WEIR_E_END_OF_STREAM;
-    if (result > 0) result = weir_internal_reader_go_on(channel);
+    result = weir_internal_reader_more(channel);
   }
   return result;
 }
@@ -35,7 +33,10 @@ int weir_read_exactly(weir_read_channel *channel, void *out, size_t size) {
   int result = weir_internal_reader_enter(channel);
   if (result < 0) return result;
   result = weir_internal_reader_gather(channel, size);
-  if (result == 0 && size > 0) memcpy(out, weir_internal_reader_take(channel, size).data, size);
+  if (result == 0 && size > 0) {
+    memcpy(out, weir_internal_reader_span(channel, size).data, size);
+    weir_internal_reader_consume(channel, size);
+  }
   return weir_internal_reader_leave(channel, result);
 }
 

@@ -5,14 +5,6 @@
 
 #include "channel/internal/connection.h"
 
-// Waits until something is held. Returns 0, WEIR_E_END_OF_STREAM or another negative code.
-static int next_piece(weir_read_channel *channel) {
-  if (weir_internal_reader_held(channel) > 0) return 0;
-  int result = weir_internal_reader_fill(channel);
-  if (result == 0) return WEIR_E_END_OF_STREAM;
-  return result < 0 ? result : weir_internal_reader_go_on(channel);
-}
-
 // Appends as much of what is held as |left| permits. -EMSGSIZE when that is not all.
 static int append_piece(weir_read_channel *channel, weir_buffer *out, size_t *left) {
   size_t held = weir_internal_reader_held(channel);
@@ -27,8 +19,8 @@ static int append_piece(weir_read_channel *channel, weir_buffer *out, size_t *le
 static int read_remaining(weir_read_channel *channel, weir_buffer *out, size_t limit) {
   int result = weir_internal_reader_settle(channel);
   while (result == 0) {
-    result = next_piece(channel);
-    if (result == 0) result = append_piece(channel, out, &limit);
+    result = append_piece(channel, out, &limit);
+    if (result == 0) result = weir_internal_reader_more(channel);
   }
   return result == WEIR_E_END_OF_STREAM ? 0 : result;
 }
@@ -39,17 +31,21 @@ int weir_read_remaining(weir_read_channel *channel, weir_buffer *out, size_t lim
   return weir_internal_reader_leave(channel, read_remaining(channel, out, limit));
 }
 
+// Drops as much of what is held as |left| permits. Returns how much that was.
+static size_t drop_piece(weir_read_channel *channel, uint64_t left) {
+  size_t held = weir_internal_reader_held(channel);
+  size_t size = held < left ? held : (size_t)left;
+  weir_internal_reader_consume(channel, size);
+  return size;
+}
+
 static int discard(weir_read_channel *channel, uint64_t size, uint64_t *done) {
   if (size == 0) return 0;
   int result = weir_internal_reader_settle(channel);
-  while (result == 0 && *done < size) {
-    result = next_piece(channel);
-    if (result < 0) break;
-    uint64_t left = size - *done;
-    size_t held = weir_internal_reader_held(channel);
-    size_t piece = held < left ? held : (size_t)left;
-    weir_internal_reader_consume(channel, piece);
-    *done += piece;
+  while (result == 0) {
+    *done += drop_piece(channel, size - *done);
+    if (*done == size) return 0;
+    result = weir_internal_reader_more(channel);
   }
   return result;
 }

@@ -31,19 +31,12 @@ static int search_held(const weir_read_channel *channel, until *self) {
   return weir_internal_delimiter_search_found(&self->search);
 }
 
-// Waits for more to search. Returns 0, WEIR_E_END_OF_STREAM or another negative code.
-static int fill(weir_read_channel *channel) {
-  int result = weir_internal_reader_fill(channel);
-  if (result == 0) return WEIR_E_END_OF_STREAM;
-  return result < 0 ? result : weir_internal_reader_go_on(channel);
-}
-
 // Waits until the delimiter was found. Returns 0, WEIR_E_END_OF_STREAM, -EMSGSIZE or another
 // negative code.
 static int find(weir_read_channel *channel, until *self) {
   int result;
   while ((result = search_held(channel, self)) == 0) {
-    result = fill(channel);
+    result = weir_internal_reader_more(channel);
     if (result < 0) return result;
   }
   return result < 0 ? result : 0;
@@ -135,7 +128,7 @@ static int append_until(weir_read_channel *channel, until *self, weir_buffer *ou
       drop_delimiter(channel, self);
       return 0;
     }
-    if (result == 0) result = fill(channel);
+    if (result == 0) result = weir_internal_reader_more(channel);
   }
   if (result != WEIR_E_END_OF_STREAM) return result;
   return append_rest(channel, self, out->size > before, out);

@@ -154,8 +154,12 @@ WEIR_MUST_USE static inline int weir_internal_reader_leave_span(weir_read_channe
   return left;
 }
 
-// weir_internal_reader_go_on is weir_internal_connection_go_on for a read.
-WEIR_MUST_USE static inline int weir_internal_reader_go_on(weir_read_channel *channel) {
+// weir_internal_reader_more is a step of a read that may take many: weir_internal_reader_fill, and
+// now and then others run. Returns 0, WEIR_E_END_OF_STREAM or another negative code.
+WEIR_MUST_USE static inline int weir_internal_reader_more(weir_read_channel *channel) {
+  int result = weir_internal_reader_fill(channel);
+  if (result == 0) return WEIR_E_END_OF_STREAM;
+  if (result < 0) return result;
   return weir_internal_connection_go_on(weir_internal_reader_connection(channel));
 }
 

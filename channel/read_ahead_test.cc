@@ -255,15 +255,13 @@ TEST_F(ReadAhead, ExhaustedWaitsForAByteOrTheEnd) {
 }
 
 TEST_F(ReadAhead, AnIdleChannelHoldsNoBuffer) {
-  WithScript([this](ScriptedTransport &script) {
+  WithScript([](ScriptedTransport &script) {
     weir_bytes bytes;
     script.Feed(std::string(40000, 'x'));
     EXPECT_EQ(0, weir_read_packet(script.reader(), 40000, &bytes));
     EXPECT_EQ(40000u, bytes.size);
-    long held = allocator().block_bytes();
     EXPECT_EQ(-ETIMEDOUT, AtOnce([&] { return weir_read_await(script.reader(), 1); }));
     EXPECT_EQ(nullptr, script.connection()->reader.buffer);
-    EXPECT_LE(allocator().block_bytes(), held - 40000);
   });
 }
 

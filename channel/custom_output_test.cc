@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// How the output of a custom connection leaves, and how it ends.
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "testing/custom_streams.h"
+#include "weir/channel.h"
+
+namespace {
+
+using weir_testing::kStreamOperations;
+using weir_testing::Streams;
+
+class CustomOutput : public weir_testing::CustomTest {};
+
+TEST_F(CustomOutput, AFlushWaitsInTheCoroutineThatCalls) {
+  WithCustom([&] {
+    streams_.room = 2;
+    EXPECT_EQ(0, Write("abcd"));
+    bool flushed = false;
+    Start([&] {
+      EXPECT_EQ(0, weir_flush(Writer()));
+      flushed = true;
+      return 0;
+    });
+    EXPECT_TRUE(streams_.inside);
+    EXPECT_FALSE(flushed);
+    streams_.room = 100;
+    streams_.Wake();
+    EXPECT_EQ(0, weir_scope_wait(nullptr));
+    EXPECT_TRUE(flushed);
+    EXPECT_EQ("abcd", streams_.output);
+  });
+}
+
+// What nobody waits for.
+
+TEST_F(CustomOutput, AutoFlushSendsWithoutAWaitWhenItCan) {
+  WithCustom([&] {
+    EXPECT_EQ(0, Write("abc", true));
+    EXPECT_EQ("", streams_.output);
+    EXPECT_EQ(0, weir_yield());
+    EXPECT_EQ("abc", streams_.output);
+    EXPECT_EQ(0, streams_.waiting_calls);
+  });
+}
+
+TEST_F(CustomOutput, TheRestLeavesInACoroutineOfItsOwn) {
+  WithCustom([&] {
+    streams_.room = 1;
+    EXPECT_EQ(0, Write("abcd", true));
+    EXPECT_EQ(0, weir_yield());
+    EXPECT_EQ(0, weir_yield());
+    EXPECT_TRUE(streams_.inside);
+    EXPECT_EQ("a", streams_.output);
+    EXPECT_EQ(3u, weir_write_pending(Writer(true)));
+    EXPECT_EQ(0, weir_scope_wait(nullptr));  // it is not ours
+    EXPECT_EQ(0, Write("ef", true));
+    streams_.room = 1;
+    streams_.Wake();
+    Turns();
+    EXPECT_TRUE(streams_.inside);
+    EXPECT_EQ("ab", streams_.output);
+    streams_.room = 100;
+    streams_.Wake();
+    Turns();
+    EXPECT_EQ("abcdef", streams_.output);
+    EXPECT_EQ(0u, weir_write_pending(Writer(true)));
+  });
+}
+
+TEST_F(CustomOutput, AFlushWaitsForTheBackgroundAndGoesOn) {
+  for (bool cancel : {false, true}) {
+    WithCustom([&] {
+      streams_.room = 0;
+      EXPECT_EQ(0, Write("abcd", true));
+      Turns();
+      EXPECT_TRUE(streams_.inside);
+      EXPECT_EQ(0, Write("ef", true));
+      weir_job *job;
+      int result = 1;
+      Start([&] { return weir_flush(Writer(true)); }, &job);
+      if (cancel) {
+        weir_job_cancel(job);
+      } else {
+        streams_.room = 3;
+        streams_.Wake();
+        Turns();
+        EXPECT_EQ("abc", streams_.output);
+        streams_.room = 100;
+        streams_.Wake();
+      }
+      EXPECT_EQ(0, weir_job_wait(job, &result));
+      weir_job_close(job);
+      EXPECT_EQ(cancel ? -ECANCELED : 0, result);
+      streams_.room = 100;
+      if (cancel) streams_.Wake();
+      EXPECT_EQ(0, weir_flush(Writer(true)));
+      EXPECT_EQ("abcdef", streams_.output);
+    });
+  }
+}
+
+TEST_F(CustomOutput, AFailureInTheBackgroundBreaksTheConnection) {
+  WithCustom([&] {
+    streams_.room = 0;
+    EXPECT_EQ(0, Write("lost", true));
+    Turns();
+    streams_.failure = -EIO;
+    streams_.Wake();
+    Turns();
+    EXPECT_EQ(1, streams_.aborted);
+    EXPECT_EQ(-EIO, streams_.cause);
+    EXPECT_EQ(-EIO, Write("x", true));
+    EXPECT_EQ(-EIO, Close());
+  });
+}
+
+TEST_F(CustomOutput, WithoutMemoryForItsCoroutineTheConnectionBreaks) {
+  WithCustom([&] {
+    streams_.room = 0;
+    // No stack is left over from another coroutine.
+    std::vector<weir_job *> jobs;
+    EXPECT_EQ(0, Write("lost", true));
+    allocator().FailNth(1);
+    EXPECT_EQ(0, weir_delay(1));
+    bool refused = allocator().refused();
+    allocator().FailNth(0);
+    if (refused) {
+      EXPECT_EQ(-ENOMEM, weir_write_channel_cause(Writer(true)));
+      EXPECT_EQ(1, streams_.aborted);
+    }
+  });
+}
+
+TEST_F(CustomOutput, ACloseWaitsForTheBackgroundOutput) {
+  WithCustom([&] {
+    streams_.room = 0;
+    streams_.finish_waits = 1;
+    EXPECT_EQ(0, Write("abcd"));
+    int result = 1;
+    weir_connection *closed = custom_;
+    Start([&] {
+      result = weir_connection_close(closed);
+      return 0;
+    });
+    custom_ = nullptr;
+    Turns();
+    EXPECT_TRUE(streams_.inside);
+    streams_.room = 100;
+    streams_.Wake();
+    Turns();
+    EXPECT_EQ("abcd", streams_.output);
+    EXPECT_TRUE(streams_.inside);  // finish
+    EXPECT_EQ(0, streams_.finished);
+    streams_.Wake();
+    Turns();
+    EXPECT_EQ(0, result);
+    EXPECT_EQ(1, streams_.finished);
+    EXPECT_EQ(1, streams_.released);
+  });
+}
+
+TEST_F(CustomOutput, ACloseThatRunsOutOfTimeInterruptsAndFreesBeforeItReturns) {
+  for (bool in_finish : {false, true}) {
+    WithCustom([&] {
+      if (in_finish) streams_.finish_waits = 1;
+      if (!in_finish) streams_.room = 0;
+      EXPECT_EQ(0, Write("abcd"));
+      EXPECT_EQ(-ETIMEDOUT, Close());
+      EXPECT_EQ(1, streams_.aborted);
+      EXPECT_FALSE(streams_.inside);
+      EXPECT_EQ(1, streams_.released);
+      EXPECT_EQ(0, streams_.finished);
+    });
+  }
+}
+
+TEST_F(CustomOutput, AHalfCloseWaitsInTheCoroutineThatCalls) {
+  WithCustom([&] {
+    streams_.finish_waits = 1;
+    EXPECT_EQ(-ETIMEDOUT, AtOnce([&] { return weir_write_channel_close(Writer()); }));
+    EXPECT_EQ(0, weir_write_channel_cause(Writer()));
+    streams_.Wake();
+    EXPECT_EQ(0, weir_write_channel_close(Writer()));
+    EXPECT_EQ(1, streams_.finished);
+    EXPECT_EQ(0, Close());
+    EXPECT_EQ(1, streams_.finished);
+  });
+}
+
+TEST_F(CustomOutput, ASuspendedWriteIsInterrupted) {
+  for (int how = 0; how < 3; how++) {
+    for (bool background : {false, true}) {
+      WithCustom([&] {
+        streams_.room = 0;
+        int result = 1;
+        EXPECT_EQ(0, Write("lost", background));
+        if (background) Turns();
+        Start([&] {
+          result = weir_flush(Writer(background));
+          return 0;
+        });
+        EXPECT_TRUE(streams_.inside);
+        weir_connection *custom = custom_;
+        if (how == 0) {
+          weir_connection_set_close_timeout(custom, 0);
+          EXPECT_EQ(-ETIMEDOUT, Close());
+        }
+        if (how == 1) weir_connection_abort(custom);
+        if (how == 2) weir_write_channel_cancel(&custom->writer, -EPROTO);
+        Turns();
+        EXPECT_EQ(how == 0 ? WEIR_E_CLOSED : how == 1 ? -ECONNABORTED : -EPROTO, result);
+        EXPECT_FALSE(streams_.inside);
+        EXPECT_EQ(1, streams_.aborted);
+        EXPECT_EQ(how == 2 ? -EPROTO : -ECONNABORTED, streams_.cause);
+      });
+    }
+  }
+}
+
+TEST_F(CustomOutput, TheRunEndsAlthoughOutputIsStuck) {
+  Streams streams;
+  streams.room = 0;
+  EXPECT_EQ(0, RunLoop([&] {
+              EXPECT_EQ(0, weir_pipe(&streams.near, &streams.far, nullptr));
+              EXPECT_EQ(0, weir_custom_connection(&custom_, &kStreamOperations, &streams, nullptr));
+              EXPECT_EQ(0, Write("stuck", true));
+              weir_timeout timeout = weir_timeout_begin(0);
+              EXPECT_EQ(-ETIMEDOUT, Close());
+              weir_timeout_end(timeout);
+              EXPECT_EQ(0, streams.released);
+              return 0;
+            }));
+  EXPECT_EQ(1, streams.released);
+  EXPECT_EQ(0, streams.finished);
+  RunLoop([&] {
+    weir_connection_close(streams.near);
+    weir_connection_close(streams.far);
+    return 0;
+  });
+}
+
+}  // namespace

@@ -111,13 +111,16 @@ static int too_long(weir_read_channel *channel, line_end end) {
 }
 
 // Checks behind what is checked already, so no byte twice, until |size| bytes are; and some lines
-// more, because many short texts take longer than a long one.
+// more, because many short texts take longer than a long one. For one short text the choice of the
+// best way would take longer than the plain way.
 __attribute__((noinline)) static void check_ahead(weir_read_channel *channel, size_t size) {
-  enum { AHEAD = 4096 };
+  enum { AHEAD = 4096, SHORT = 256 };
   size_t held = weir_internal_reader_held(channel);
   if (size < AHEAD) size = held < AHEAD ? held : AHEAD;
   const char *from = channel->buffer + channel->start + channel->checked;
-  channel->checked += (uint32_t)weir_internal_utf8_prefix(from, size - channel->checked);
+  size -= channel->checked;
+  channel->checked += (uint32_t)(size < SHORT ? weir_internal_utf8_prefix_plain(from, size)
+                                              : weir_internal_utf8_prefix(from, size));
 }
 
 // Returns what is to be said of the first |size| bytes as a text of |kind|.
@@ -158,32 +161,6 @@ static bool is_too_long(const weir_read_channel *channel) {
   return content - may_end > channel->line_limit;
 }
 
-static int read_line(weir_read_channel *channel, weir_internal_line_kind kind,
-                     weir_bytes *out_line) {
-  int result = weir_internal_reader_settle(channel);
-  if (result < 0) return result;
-  // Not even CR LF can make a longer one legal.
-  const size_t longest = (size_t)channel->line_limit + 2;
-  for (;;) {
-    size_t held = weir_internal_reader_held(channel);
-    size_t size = held < longest ? held : longest;
-    if (size > channel->scanned) {
-      line_end end = find_end(channel, size, channel->scanned);
-      if (end.size > 0) return hand_out(channel, end, kind, out_line);
-      channel->scanned = (uint32_t)size;
-    }
-    if (is_too_long(channel)) return too_long(channel, (line_end){0, 0});
-    result = weir_internal_reader_fill_line(channel);
-    if (result < 0) return result;
-    if (result == 0) return hand_out_rest(channel, kind, out_line);
-  }
-}
-
-int weir_internal_reader_line(weir_read_channel *channel, weir_internal_line_kind kind,
-                              weir_bytes *out_line) {
-  return read_line(channel, kind, out_line);
-}
-
 // Reads a line that lies in the buffer with its end, as nearly all lines do, in one go. Returns
 // false if there is none or something is to be said of it; read_line does that.
 __attribute__((always_inline)) static inline bool read_held_line(weir_read_channel *channel,
@@ -209,6 +186,33 @@ __attribute__((always_inline)) static inline bool read_held_line(weir_read_chann
   channel->checked = channel->checked > size ? channel->checked - size : 0;
   if (size < channel->capacity) channel->long_line = 0;
   return true;
+}
+
+static int read_line(weir_read_channel *channel, weir_internal_line_kind kind,
+                     weir_bytes *out_line) {
+  int result = weir_internal_reader_settle(channel);
+  if (result < 0) return result;
+  // Not even CR LF can make a longer one legal.
+  const size_t longest = (size_t)channel->line_limit + 2;
+  for (;;) {
+    size_t held = weir_internal_reader_held(channel);
+    size_t size = held < longest ? held : longest;
+    if (size > channel->scanned) {
+      line_end end = find_end(channel, size, channel->scanned);
+      if (end.size > 0) return hand_out(channel, end, kind, out_line);
+      channel->scanned = (uint32_t)size;
+    }
+    if (is_too_long(channel)) return too_long(channel, (line_end){0, 0});
+    result = weir_internal_reader_fill_line(channel);
+    if (result < 0) return result;
+    if (result == 0) return hand_out_rest(channel, kind, out_line);
+    if (read_held_line(channel, kind, out_line)) return 0;
+  }
+}
+
+int weir_internal_reader_line(weir_read_channel *channel, weir_internal_line_kind kind,
+                              weir_bytes *out_line) {
+  return read_line(channel, kind, out_line);
 }
 
 int weir_read_line(weir_read_channel *channel, weir_bytes *out_line) {

@@ -206,8 +206,20 @@ static int read_line(weir_read_channel *channel, weir_internal_line_kind kind,
     result = weir_internal_reader_fill_line(channel);
     if (result < 0) return result;
     if (result == 0) return hand_out_rest(channel, kind, out_line);
-    if (read_held_line(channel, kind, out_line)) return 0;
   }
+}
+
+// Waits for bytes if there are none, and reads the line if that is all there is to it; else leaves
+// it to read_line.
+__attribute__((always_inline)) static inline int read_usual_line(weir_read_channel *channel,
+                                                                 weir_internal_line_kind kind,
+                                                                 weir_bytes *out_line) {
+  if (weir_internal_reader_held(channel) == 0 && !channel->skip_lf && !channel->skip_rest) {
+    int result = weir_internal_reader_fill_line(channel);
+    if (result <= 0) return result == 0 ? WEIR_E_END_OF_STREAM : result;
+  }
+  if (read_held_line(channel, kind, out_line)) return 0;
+  return read_line(channel, kind, out_line);
 }
 
 int weir_internal_reader_line(weir_read_channel *channel, weir_internal_line_kind kind,
@@ -219,8 +231,7 @@ int weir_read_line(weir_read_channel *channel, weir_bytes *out_line) {
   *out_line = weir_bytes_of("", 0);
   int result = weir_internal_reader_enter(channel);
   if (result < 0) return result;
-  if (!read_held_line(channel, WEIR_INTERNAL_BYTES, out_line))
-    result = read_line(channel, WEIR_INTERNAL_BYTES, out_line);
+  result = read_usual_line(channel, WEIR_INTERNAL_BYTES, out_line);
   return weir_internal_reader_leave_span(channel, result, out_line);
 }
 
@@ -228,7 +239,6 @@ int weir_read_utf8_line(weir_read_channel *channel, weir_bytes *out_line) {
   *out_line = weir_bytes_of("", 0);
   int result = weir_internal_reader_enter(channel);
   if (result < 0) return result;
-  if (!read_held_line(channel, WEIR_INTERNAL_TEXT, out_line))
-    result = read_line(channel, WEIR_INTERNAL_TEXT, out_line);
+  result = read_usual_line(channel, WEIR_INTERNAL_TEXT, out_line);
   return weir_internal_reader_leave_span(channel, result, out_line);
 }

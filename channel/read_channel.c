@@ -86,6 +86,19 @@ static int make_room(weir_read_channel *channel) {
   return channel->end < usable_size(channel) ? 0 : grow(channel);
 }
 
+static inline int lend_buffer(weir_read_channel *channel, struct iovec *out) {
+  int result = channel->buffer == NULL ? take_buffer(channel) : make_room(channel);
+  if (result < 0) return result;
+  *out = (struct iovec){channel->buffer + channel->end, usable_size(channel) - channel->end};
+  return 1;
+}
+
+// Lends the caller's memory, and the buffer behind it if there is to be and is one.
+static int lend_direct(weir_read_channel *channel, struct iovec *buffers) {
+  buffers[0] = (struct iovec){channel->direct, channel->direct_size};
+  return channel->ahead && lend_buffer(channel, buffers + 1) == 1 ? 2 : 1;
+}
+
 // Called by the transport once bytes are there.
 static int lend(weir_internal_lender *lender, struct iovec *buffers) {
   weir_read_channel *channel = WEIR_INTERNAL_CONTAINER(lender, weir_read_channel, lender);
@@ -93,15 +106,8 @@ static int lend(weir_internal_lender *lender, struct iovec *buffers) {
   if (channel->failure < 0) return channel->failure;
   int failure = weir_internal_reader_connection(channel)->failure;
   if (failure < 0) return failure;
-  struct iovec *next = buffers;
-  if (channel->direct_size > 0) {
-    *next++ = (struct iovec){channel->direct, channel->direct_size};
-    if (!channel->ahead) return 1;
-  }
-  int result = channel->buffer == NULL ? take_buffer(channel) : make_room(channel);
-  if (result < 0) return next > buffers ? 1 : result;
-  *next++ = (struct iovec){channel->buffer + channel->end, usable_size(channel) - channel->end};
-  return (int)(next - buffers);
+  if (channel->direct_size > 0) return lend_direct(channel, buffers);
+  return lend_buffer(channel, buffers);
 }
 
 static void take_back(weir_internal_lender *lender) {

@@ -35,7 +35,6 @@ static void take_over(weir_internal_coroutine *coroutine, int64_t deadline) {
   coroutine->deadline = deadline;
   coroutine->deadline_owner = coroutine->bracket_depth;
   coroutine->deadline_expired = false;
-  weir_internal_coroutine_look_again(coroutine);
 }
 
 static bool close_bracket(weir_internal_coroutine *coroutine, weir_timeout timeout) {

@@ -5,7 +5,8 @@
 #include "base/internal/memory.h"
 #include "coroutine/internal/coroutine.h"
 
-// The world is asked for news after so many coroutines at the latest.
+// The world is asked for news after so many coroutines at the latest. What it has told already may
+// come first.
 enum { COROUTINES_PER_ROUND = 128 };
 
 // After so many operations that did not need to wait, a coroutine lets others run.

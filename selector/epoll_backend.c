@@ -88,7 +88,7 @@ static void hand_out(weir_internal_selector_loop *loop) {
   if (end - loop->next_event > EVENTS_PER_TURN) end = loop->next_event + EVENTS_PER_TURN;
   while (loop->next_event < end) {
     uint32_t ahead = loop->next_event + EVENTS_AHEAD;
-    if (ahead < loop->event_count) prefetch(loop, loop->events[ahead].data.u64);
+    if (ahead < end) prefetch(loop, loop->events[ahead].data.u64);
     const struct epoll_event *event = &loop->events[loop->next_event++];
     weir_internal_registration *registration =
         weir_internal_slot_find(&loop->slots, event->data.u64);

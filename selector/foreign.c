@@ -126,15 +126,15 @@ static int begin(weir_internal_foreign *foreign, selecting *self, int interest) 
   for (int i = 0; i < 2; i++) {
     if ((interest & interests[i]) != 0 && foreign->waiting[i] != NULL) return -EBUSY;
   }
-  if (foreign->waiting[0] == NULL && foreign->waiting[1] == NULL) {
-    // What the kernel told those who waited before, and they did not live to see, says nothing
-    // about now.
-    weir_internal_slot_renew(&foreign->loop->slots, foreign->registration.slot);
-  }
+  // What the kernel told those who waited before, and they did not live to see, says nothing about
+  // now. What it told one who still waits in the other direction it tells again.
+  weir_internal_slot_renew(&foreign->loop->slots, foreign->registration.slot);
   for (int i = 0; i < 2; i++) {
     if ((interest & interests[i]) != 0) foreign->waiting[i] = self;
   }
   int result = arm(foreign);
+  // The kernel still speaks by the old name to the one who waits in the other direction.
+  if (result < 0) weir_internal_slot_undo_renew(&foreign->loop->slots, foreign->registration.slot);
   if (result == 0 && find(foreign->loop, foreign->fd) == NULL) result = enter(foreign);
   if (result < 0) leave(foreign, self);
   return result;

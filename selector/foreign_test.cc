@@ -84,48 +84,82 @@ TEST_F(Select, ItIsALevelNotAnEdge) {
   });
 }
 
-// So many descriptors become ready at once that the loop tells of them in several turns. One whose
-// wait is given up in between, and whose byte is read, must not be told of at the next wait.
-TEST_F(Select, WhatWasNotToldYetIsNotToldToTheNext) {
-  const int count = 480;
-  std::vector<int> fds(2 * count);
-  for (int i = 0; i < count; i++) {
-    ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, &fds[2 * i]));
+// So many descriptors become ready at once that the loop tells of them in several turns. Before the
+// last one's turn its wait is given up and its byte read; that must not be told to the next who
+// waits, whether or not somebody else waits to write.
+class SelectStale : public Select, public ::testing::WithParamInterface<bool> {
+ protected:
+  static constexpr int kCount = 480;
+  static constexpr int kLast = kCount - 1;
+
+  void SetUp() override {
+    Select::SetUp();
+    for (int i = 0; i < kCount; i++) {
+      ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, &ends_[2 * i]));
+    }
+    char much[4096] = {};
+    while (write(Near(kLast), much, sizeof much) > 0) continue;  // it cannot be written to
   }
-  std::vector<Body> bodies(count);
-  std::vector<weir_job *> jobs(count);
-  int told = 0;
-  Run([&] {
-    for (int i = 0; i < count; i++) {
-      bodies[i] = [&, i] {
-        int result = weir_selector_select(fds[2 * i], WEIR_READABLE);
-        if (result == -ECANCELED) return result;
-        // The first one who is told takes everything from all the others.
-        if (told++ > 0) return 0;
-        for (int k = 0; k < count; k++) {
-          char byte;
-          EXPECT_EQ(1, read(fds[2 * k], &byte, 1));
-          if (k != i) weir_job_cancel(jobs[k]);
-        }
-        return 0;
-      };
-      EXPECT_EQ(0, Launch(&bodies[i], &jobs[i]));
+  void TearDown() override {
+    for (int fd : ends_) close(fd);
+    Select::TearDown();
+  }
+  int Near(int i) const { return ends_[static_cast<size_t>(2 * i)]; }
+  int Far(int i) const { return ends_[static_cast<size_t>(2 * i + 1)]; }
+
+  // The first one who is told takes the bytes of all, and the others' waits with them.
+  int Read(int i) {
+    int result = weir_selector_select(Near(i), WEIR_READABLE);
+    if (result < 0 || told_++ > 0) return result < 0 ? result : 0;
+    for (int k = 0; k < kCount; k++) {
+      char byte;
+      EXPECT_EQ(1, read(Near(k), &byte, 1));
+      if (k != i) weir_job_cancel(jobs_[static_cast<size_t>(k)]);
+    }
+    return 0;
+  }
+
+  void LaunchReaders() {
+    for (int i = 0; i < kCount; i++) {
+      size_t at = static_cast<size_t>(i);
+      bodies_[at] = [this, i] { return Read(i); };
+      EXPECT_EQ(0, Launch(&bodies_[at], &jobs_[at]));
     }
     EXPECT_EQ(0, weir_yield());
-    for (int i = 0; i < count; i++) EXPECT_EQ(1, write(fds[2 * i + 1], "x", 1));
-    while (told == 0) EXPECT_EQ(0, weir_yield());
-    for (int i : {count - 1, 0}) {
-      EXPECT_EQ(0, weir_job_wait(jobs[i], nullptr));
-      weir_timeout timeout = weir_timeout_begin(1);
-      EXPECT_EQ(-ETIMEDOUT, weir_selector_select(fds[2 * i], WEIR_READABLE)) << i;
-      weir_timeout_end(timeout);
+    for (int i = 0; i < kCount; i++) EXPECT_EQ(1, write(Far(i), "x", 1));
+    while (told_ == 0) EXPECT_EQ(0, weir_yield());
+    EXPECT_EQ(0, weir_job_wait(jobs_[kLast], nullptr));
+  }
+
+  std::vector<int> ends_ = std::vector<int>(2 * kCount);
+  std::vector<Body> bodies_ = std::vector<Body>(kCount);
+  std::vector<weir_job *> jobs_ = std::vector<weir_job *>(kCount);
+  int told_ = 0;
+};
+
+TEST_P(SelectStale, WhatWasNotToldYetIsNotToldToTheNext) {
+  Run([this] {
+    weir_job *writer_job = nullptr;
+    Body writer = [this] { return weir_selector_select(Near(kLast), WEIR_WRITABLE); };
+    if (GetParam()) {
+      EXPECT_EQ(0, Launch(&writer, &writer_job));
     }
-    for (weir_job *job : jobs) weir_job_close(job);
-    for (int fd : fds) weir_selector_forget(fd);
+    LaunchReaders();
+    weir_timeout timeout = weir_timeout_begin(1);
+    EXPECT_EQ(-ETIMEDOUT, weir_selector_select(Near(kLast), WEIR_READABLE));
+    weir_timeout_end(timeout);
+    if (writer_job != nullptr) {
+      weir_job_cancel(writer_job);
+      EXPECT_EQ(0, weir_job_wait(writer_job, nullptr));
+      weir_job_close(writer_job);
+    }
+    for (weir_job *job : jobs_) weir_job_close(job);
+    for (int fd : ends_) weir_selector_forget(fd);
     return 0;
   });
-  for (int fd : fds) close(fd);
 }
+
+INSTANTIATE_TEST_SUITE_P(WithAndWithoutAWriter, SelectStale, ::testing::Bool());
 
 TEST_F(Select, HangUpIsReady) {
   close(fds_[1]);

@@ -42,6 +42,10 @@ void weir_internal_slot_renew(weir_internal_slot_table *table, uint32_t slot) {
   table->slots[slot].generation++;
 }
 
+void weir_internal_slot_undo_renew(weir_internal_slot_table *table, uint32_t slot) {
+  table->slots[slot].generation--;
+}
+
 void weir_internal_slot_table_destroy(weir_internal_slot_table *table) {
   weir_internal_release(table->slots, table->count * sizeof *table->slots);
 }

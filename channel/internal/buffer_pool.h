@@ -39,11 +39,16 @@ typedef struct weir_internal_buffer_pool {
 // when there is no memory for one: a legal pool too, that keeps nothing.
 weir_internal_buffer_pool *weir_internal_buffer_pool_of(weir_internal_loop *loop);
 
+// Tells whether a buffer for |size| bytes is one of the usual ones.
+static inline bool weir_internal_buffer_is_usual(size_t size) {
+  return WEIR_INTERNAL_POOLED_SIZE - size <= WEIR_INTERNAL_POOLED_EXTRA;
+}
+
 // weir_internal_buffer_size returns how large a buffer for |size| bytes is: sizes that are nearly
 // pooled are rounded up.
 static inline size_t weir_internal_buffer_size(size_t size) {
   const size_t extra = WEIR_INTERNAL_POOLED_EXTRA;
-  if (WEIR_INTERNAL_POOLED_SIZE - size <= extra) return WEIR_INTERNAL_POOLED_SIZE;
+  if (weir_internal_buffer_is_usual(size)) return WEIR_INTERNAL_POOLED_SIZE;
   if (WEIR_INTERNAL_LARGE_POOLED_SIZE - size <= extra) return WEIR_INTERNAL_LARGE_POOLED_SIZE;
   return size;
 }
@@ -71,25 +76,23 @@ void weir_internal_buffer_give_other(weir_internal_buffer_pool *pool, char *buff
 
 // weir_internal_buffer_take returns |size| bytes with any content, or NULL.
 static inline char *weir_internal_buffer_take(weir_internal_buffer_pool *pool, size_t size) {
-  size = weir_internal_buffer_size(size);
-  if (size != WEIR_INTERNAL_POOLED_SIZE || pool == NULL || pool->count == 0) {
-    return weir_internal_buffer_take_other(pool, size);
+  if (!weir_internal_buffer_is_usual(size) || pool == NULL || pool->count == 0) {
+    return weir_internal_buffer_take_other(pool, weir_internal_buffer_size(size));
   }
   char *buffer = pool->buffers[--pool->count];
-  weir_internal_buffer_permit(buffer, size);
+  weir_internal_buffer_permit(buffer, WEIR_INTERNAL_POOLED_SIZE);
   return buffer;
 }
 
 // weir_internal_buffer_give gives back a |buffer|, not NULL, that was taken for |size| bytes.
 static inline void weir_internal_buffer_give(weir_internal_buffer_pool *pool, char *buffer,
                                              size_t size) {
-  size = weir_internal_buffer_size(size);
-  if (size != WEIR_INTERNAL_POOLED_SIZE || pool == NULL ||
+  if (!weir_internal_buffer_is_usual(size) || pool == NULL ||
       pool->count == WEIR_INTERNAL_POOLED_BUFFERS) {
-    weir_internal_buffer_give_other(pool, buffer, size);
+    weir_internal_buffer_give_other(pool, buffer, weir_internal_buffer_size(size));
     return;
   }
-  weir_internal_buffer_forbid(buffer, size);
+  weir_internal_buffer_forbid(buffer, WEIR_INTERNAL_POOLED_SIZE);
   pool->buffers[pool->count++] = buffer;
 }
 

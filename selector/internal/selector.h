@@ -52,8 +52,10 @@ WEIR_MUST_USE int weir_internal_slot_take(weir_internal_slot_table *table,
 void weir_internal_slot_return(weir_internal_slot_table *table, uint32_t slot);
 
 // weir_internal_slot_renew gives |slot| another name: what the kernel told of the present one, and
-// was not handed out yet, is not meant any more.
+// was not handed out yet, is not meant any more. weir_internal_slot_undo_renew gives it back the
+// name it had before, if the kernel could not be told of the new one.
 void weir_internal_slot_renew(weir_internal_slot_table *table, uint32_t slot);
+void weir_internal_slot_undo_renew(weir_internal_slot_table *table, uint32_t slot);
 
 // weir_internal_slot_name returns the number to give to the kernel, weir_internal_slot_find what it
 // stands for: NULL when that is gone.
@@ -72,8 +74,9 @@ void weir_internal_slot_table_destroy(weir_internal_slot_table *table);
 
 typedef struct weir_internal_foreign weir_internal_foreign;
 
-// Events asked for in one wait: so many that a busy loop seldom waits, as each wait looks at all
-// that became ready since.
+// Events asked for in one wait: so many that a busy loop seldom waits. All are handed out, some in
+// each turn of the loop, before it waits again; so what else became ready comes eight turns later
+// at most. Timers and messages from other threads are looked at in every turn.
 enum { WEIR_INTERNAL_EVENTS_PER_WAIT = 512 };
 
 struct weir_internal_selector_loop {

@@ -7,7 +7,9 @@
 // close, now and the write that wakes a loop never fail, so they are not counted among the fallible
 // calls. EAGAIN is given only by calls that are asked again whatever happens: the kernel promises
 // an event after any other EAGAIN, and we could not keep that promise. For the same reason a send
-// or receive that says that the peer is gone (ECONNRESET, EPIPE) ends both directions.
+// or receive that says that the peer is gone (ECONNRESET, EPIPE) ends both directions. epoll_ctl is
+// never refused with EPERM: of a descriptor that is not a socket it says that this is a regular
+// file, always ready, and weir_selector_select has to believe it.
 
 #ifndef WEIR_TESTING_FAILING_CALLS_H
 #define WEIR_TESTING_FAILING_CALLS_H

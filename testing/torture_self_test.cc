@@ -73,7 +73,7 @@ TEST_F(TortureFinds, NothingWhereNothingIsWrong) {
   EXPECT_GE(allocations.runs, 5);
   Findings calls = InCall([](Outcome *) {});
   EXPECT_EQ("", calls.first);
-  EXPECT_EQ(3, calls.runs);  // EMFILE, ENFILE, ENOMEM
+  EXPECT_EQ(4, calls.runs);  // EMFILE, ENFILE, ENODEV, ENOMEM
 }
 
 TEST_F(TortureFinds, AScenarioThatFailsUntouched) {
@@ -135,7 +135,7 @@ TEST_F(TortureFinds, AnErrorThatDoesNotExist) {
 
 TEST_F(TortureFinds, TheSameAgain) {
   auto none = [](Outcome *) {};
-  EXPECT_EQ(3, FailCalls(OneCall(none), allocator(), {1, ""}).runs);
+  EXPECT_EQ(4, FailCalls(OneCall(none), allocator(), {1, ""}).runs);
   Findings findings = FailCalls(OneCall(none), allocator(), {1, "ENFILE"});
   EXPECT_EQ(1, findings.runs);
   EXPECT_EQ("call 1, eventfd: ENFILE", findings.failed);

@@ -144,6 +144,8 @@ Table MakeTable(FailingCalls *self) {
 
 const char *CallName(Call call) { return Kinds()[static_cast<size_t>(call)].name; }
 
+size_t ErrorCount(Call call) { return Kinds()[static_cast<size_t>(call)].errnos.size(); }
+
 FailingCalls::FailingCalls(const weir_internal_system_calls &below)
     : below_(below), table_(MakeTable(this)) {}
 
@@ -151,6 +153,7 @@ void FailingCalls::FailNth(int nth, size_t which) {
   calls_left_ = nth;
   which_ = which;
   error_.clear();
+  only_.reset();
   reached_ = false;
   failed_ = false;
 }
@@ -160,6 +163,11 @@ void FailingCalls::FailNthWith(int nth, const std::string &error) {
   error_ = error;
 }
 
+void FailingCalls::FailNthOnly(int nth, Call call, size_t which) {
+  FailNth(nth, which);
+  only_ = call;
+}
+
 int FailingCalls::Enter(Call call) {
   const auto index = static_cast<size_t>(call);
   counts_[index]++;
@@ -167,6 +175,7 @@ int FailingCalls::Enter(Call call) {
   // Those that never fail may also come from another thread, which must not touch the rest.
   if (errnos.empty() || calls_left_ == 0 || --calls_left_ > 0) return 0;
   reached_ = true;
+  if (only_.has_value() && *only_ != call) return 0;
   size_t which = error_.empty() ? which_ : PlaceOf(error_, errnos);
   return which < errnos.size() ? Fail(call, errnos[which]) : 0;
 }

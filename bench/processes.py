@@ -60,7 +60,7 @@ class Server:
 
     def cpu_time(self):
         """The nanoseconds of CPU time that it has used, once it has nothing to do."""
-        return machine.settled_cpu_time(self._clock)
+        return machine.settled_cpu_time(self._process.pid, self._clock)
 
     def memory(self):
         """Its bytes of memory, once it has nothing to do."""

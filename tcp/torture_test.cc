@@ -176,12 +176,14 @@ int BindAndTalk(const Conversation &talk, bool *answered) {
   return result < 0 ? result : closed;
 }
 
-Scenario Of(const char *name, const Conversation &talk, size_t transfer_limit = 0) {
+Scenario Of(const char *name, int least_calls, const Conversation &talk,
+            size_t transfer_limit = 0) {
   Scenario scenario;
   scenario.name = name;
   scenario.run =
       weir_testing::InCoroutine([=](bool *answered) { return BindAndTalk(talk, answered); });
   scenario.transfer_limit = transfer_limit;
+  scenario.least_calls = least_calls;
   scenario.stride = 7;  // more than the first calls are the same megabytes over and over
   return scenario;
 }
@@ -189,17 +191,19 @@ Scenario Of(const char *name, const Conversation &talk, size_t transfer_limit = 
 const char kLocal[] = "127.0.0.1";
 const size_t kRoom = 4 << 20;
 
+// At least so many calls fail: most of those that did when this was written; where megabytes flow,
+// the number differs a little from run to run.
 std::vector<Scenario> Scenarios() {
   return {
-      Of("Line", {kLocal, AnswerALine, AskALine}),
-      Of("LineByName", {"localhost", AnswerALine, AskALine}),
-      Of("LineOnBothStacks", {nullptr, AnswerALine, AskALine}),
-      Of("LineByOneByte", {kLocal, AnswerALine, AskAShortLine}, 1),
-      Of("LineByTwoBytes", {kLocal, AnswerALine, AskAShortLine}, 2),
-      Of("LineByThreeBytes", {kLocal, AnswerALine, AskAShortLine}, 3),
-      Of("Megabytes", {kLocal, ServeMegabytes, ThankForMegabytes, kRoom}),
-      Of("MegabytesWithLittleRoom", {kLocal, ServeMegabytes, ThankForMegabytes}),
-      Of("CloseWithMegabytes", {kLocal, CloseWithMegabytes, ReadToTheEndAndFlood, kRoom}),
+      Of("Line", 195, {kLocal, AnswerALine, AskALine}),
+      Of("LineByName", 195, {"localhost", AnswerALine, AskALine}),
+      Of("LineOnBothStacks", 200, {nullptr, AnswerALine, AskALine}),
+      Of("LineByOneByte", 530, {kLocal, AnswerALine, AskAShortLine}, 1),
+      Of("LineByTwoBytes", 365, {kLocal, AnswerALine, AskAShortLine}, 2),
+      Of("LineByThreeBytes", 305, {kLocal, AnswerALine, AskAShortLine}, 3),
+      Of("Megabytes", 530, {kLocal, ServeMegabytes, ThankForMegabytes, kRoom}),
+      Of("MegabytesWithLittleRoom", 540, {kLocal, ServeMegabytes, ThankForMegabytes}),
+      Of("CloseWithMegabytes", 560, {kLocal, CloseWithMegabytes, ReadToTheEndAndFlood, kRoom}),
   };
 }
 

@@ -13,31 +13,44 @@ struct Kind {
   std::vector<int> errnos;  // none: never fails
 };
 
-// In the order of Call. What the man pages list, without what only a wrong argument can cause.
+// In the order of Call. What the man pages list, the call's own and ip(7) and tcp(7) for sockets,
+// without what only a wrong argument or a wrong use can cause. The header says what else is left
+// out.
 const std::array<Kind, kCallKinds> &Kinds() {
   static const auto *kinds = new std::array<Kind, kCallKinds>{{
-      {"socket", {EMFILE, ENFILE, ENOBUFS, ENOMEM, EACCES, EAFNOSUPPORT}},
-      {"bind", {EADDRINUSE, EADDRNOTAVAIL, EACCES, ENOMEM}},
+      {"socket",
+       {EMFILE, ENFILE, ENOBUFS, ENOMEM, EACCES, EAFNOSUPPORT, EPROTONOSUPPORT, ESOCKTNOSUPPORT,
+        EINVAL}},
+      {"bind", {EADDRINUSE, EADDRNOTAVAIL, EACCES, ENOBUFS, ENOMEM}},
       {"listen", {EADDRINUSE, ENOBUFS}},
-      {"accept", {EINTR, ECONNABORTED, EPROTO, EMFILE, ENFILE, ENOBUFS, ENOMEM, EPERM}},
+      {"accept",
+       {EINTR, ECONNABORTED, EPROTO, EMFILE, ENFILE, ENOBUFS, ENOMEM, EPERM, ENETDOWN, ENOPROTOOPT,
+        EHOSTDOWN, ENONET, EHOSTUNREACH, EOPNOTSUPP, ENETUNREACH, ENOSR, ESOCKTNOSUPPORT,
+        EPROTONOSUPPORT, ETIMEDOUT}},
+      // EINVAL is a blackhole route.
       {"connect",
        {EINTR, ECONNREFUSED, ETIMEDOUT, ENETUNREACH, EADDRNOTAVAIL, EAGAIN, ENOBUFS, ENOMEM,
-        ECONNRESET, EPERM}},
-      {"getsockopt", {ENOBUFS, ENOMEM}},
-      {"setsockopt", {ENOBUFS, ENOMEM, ENOPROTOOPT}},
+        ECONNRESET, EPERM, EACCES, EADDRINUSE, EAFNOSUPPORT, EHOSTUNREACH, EHOSTDOWN, ENETDOWN,
+        EINVAL}},
+      {"getsockopt", {ENOBUFS, ENOMEM, ENOPROTOOPT}},
+      {"setsockopt", {ENOBUFS, ENOMEM, ENOPROTOOPT, EOPNOTSUPP}},
       {"getsockname", {ENOBUFS}},
       {"getpeername", {ENOBUFS, ENOTCONN}},
       {"shutdown", {ENOBUFS, ENOTCONN}},
-      {"recv", {EINTR, ECONNRESET, ETIMEDOUT, EHOSTUNREACH, ENOMEM, ENOBUFS, EIO}},
-      {"send", {EINTR, ECONNRESET, EPIPE, ETIMEDOUT, EHOSTUNREACH, ENOMEM, ENOBUFS, EIO}},
+      {"recv",
+       {EINTR, ECONNRESET, ECONNREFUSED, ETIMEDOUT, EHOSTUNREACH, EHOSTDOWN, ENETUNREACH, ENETDOWN,
+        EPROTO, ENOTCONN, ENOMEM, ENOBUFS, EIO}},
+      {"send",
+       {EINTR, ECONNRESET, EPIPE, ETIMEDOUT, EHOSTUNREACH, EHOSTDOWN, ENETUNREACH, ENETDOWN, EPROTO,
+        EACCES, EPERM, ENOTCONN, EINVAL, ENOMEM, ENOBUFS, EIO}},
       {"close", {}},
       {"read", {EINTR, EAGAIN, EIO}},
       {"write", {}},
       {"epoll_create", {EMFILE, ENFILE, ENOMEM}},
       {"epoll_ctl", {ENOMEM, ENOSPC}},
       {"epoll_wait", {EINTR}},
-      {"eventfd", {EMFILE, ENFILE, ENOMEM}},
-      {"signalfd", {EMFILE, ENFILE, ENOMEM}},
+      {"eventfd", {EMFILE, ENFILE, ENODEV, ENOMEM}},
+      {"signalfd", {EMFILE, ENFILE, ENODEV, ENOMEM}},
       {"sigprocmask", {}},
   }};
   return *kinds;
@@ -131,6 +144,8 @@ Table MakeTable(FailingCalls *self) {
 
 const char *CallName(Call call) { return Kinds()[static_cast<size_t>(call)].name; }
 
+size_t ErrorCount(Call call) { return Kinds()[static_cast<size_t>(call)].errnos.size(); }
+
 FailingCalls::FailingCalls(const weir_internal_system_calls &below)
     : below_(below), table_(MakeTable(this)) {}
 
@@ -138,6 +153,7 @@ void FailingCalls::FailNth(int nth, size_t which) {
   calls_left_ = nth;
   which_ = which;
   error_.clear();
+  only_.reset();
   reached_ = false;
   failed_ = false;
 }
@@ -147,6 +163,11 @@ void FailingCalls::FailNthWith(int nth, const std::string &error) {
   error_ = error;
 }
 
+void FailingCalls::FailNthOnly(int nth, Call call, size_t which) {
+  FailNth(nth, which);
+  only_ = call;
+}
+
 int FailingCalls::Enter(Call call) {
   const auto index = static_cast<size_t>(call);
   counts_[index]++;
@@ -154,6 +175,7 @@ int FailingCalls::Enter(Call call) {
   // Those that never fail may also come from another thread, which must not touch the rest.
   if (errnos.empty() || calls_left_ == 0 || --calls_left_ > 0) return 0;
   reached_ = true;
+  if (only_.has_value() && *only_ != call) return 0;
   size_t which = error_.empty() ? which_ : PlaceOf(error_, errnos);
   return which < errnos.size() ? Fail(call, errnos[which]) : 0;
 }

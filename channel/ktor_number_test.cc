@@ -68,7 +68,7 @@ TEST_F(KtorNumber, EveryKindAtEveryShiftOfASmallRing) {
       for (size_t shift = 0; shift < ring; shift++) {
         SCOPED_TRACE(std::string(kind.name) + " " + std::to_string(shift));
         WithPipe({ring, 0, 1}, [&] {
-          // The ring goes on where it was as long as it does not get empty.
+          // The first number begins |shift| bytes behind the beginning of the ring.
           EXPECT_EQ(0, Send(std::string(ring, '#')));
           Start([&] {
             EXPECT_EQ(0, Send(std::string(shift, '#')));

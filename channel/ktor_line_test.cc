@@ -235,7 +235,7 @@ TEST_F(KtorLine, AnEchoEndsWithItsInput) {
 }
 
 TEST_F(KtorLine, AFailureBehindAPieceOfALineLosesNoneOfIt) {
-  WithScript([this](ScriptedTransport &script) {
+  WithScript([](ScriptedTransport &script) {
     script.Feed("whole\npart");
     script.FeedFailure(-ECONNRESET);
     weir_buffer lines = {};

@@ -26,7 +26,8 @@ def _pin(core):
         os.sched_setaffinity(0, {core})
 
 
-def _free_port():
+def free_port():
+    """A port that nobody listens on for now."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return probe.getsockname()[1]
@@ -36,7 +37,7 @@ class Server:
     """A running server: `command` with its host and port added."""
 
     def __init__(self, command, core=None, environment=None):
-        self.port = _free_port()
+        self.port = free_port()
         self.name = os.path.basename(command[0])
         self._process = subprocess.Popen(
             command + [HOST, str(self.port)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,

@@ -131,6 +131,35 @@ int ReadToTheEndAndFlood(weir_connection *connection, bool *answered) {
                           nullptr);
 }
 
+// Megabytes there and back, by a copy.
+
+int EchoByCopy(weir_connection *connection) {
+  return weir_copy(weir_open_read_channel(connection), weir_open_write_channel(connection, false),
+                   nullptr, nullptr);
+}
+
+int SendMegabytes(weir_connection *connection) {
+  const std::string &data = Megabytes();
+  weir_write_channel *output = weir_open_write_channel(connection, true);
+  int result = weir_write_fully(output, data.data(), data.size(), nullptr);
+  return result < 0 ? result : weir_write_channel_close(output);
+}
+
+int AskForMegabytesBack(weir_connection *connection, bool *answered) {
+  weir_scope *scope = nullptr;
+  weir_scope_options together = {};
+  together.fail_together = true;
+  int result = weir_scope_open(&scope, &together);
+  if (result < 0) return result;
+  result = LaunchCoroutine([=] { return SendMegabytes(connection); }, scope);
+  if (result == 0) {
+    result = LaunchCoroutine([=] { return ReadSlowly(connection, answered); }, scope);
+  }
+  if (result == 0) result = weir_scope_wait(scope);
+  int closed = weir_scope_close(scope);
+  return result < 0 ? result : closed;
+}
+
 int Serve(const Conversation &talk, weir_listener *listener) {
   weir_connection *connection = nullptr;
   int result = weir_accept(listener, &connection);
@@ -203,6 +232,8 @@ std::vector<Scenario> Scenarios() {
       Of("LineByThreeBytes", 305, {kLocal, AnswerALine, AskAShortLine}, 3),
       Of("Megabytes", 530, {kLocal, ServeMegabytes, ThankForMegabytes, kRoom}),
       Of("MegabytesWithLittleRoom", 540, {kLocal, ServeMegabytes, ThankForMegabytes}),
+      Of("CopyMegabytes", 500, {kLocal, EchoByCopy, AskForMegabytesBack}),
+      Of("CopyMegabytesInParts", 500, {kLocal, EchoByCopy, AskForMegabytesBack}, 48 << 10),
       Of("CloseWithMegabytes", 560, {kLocal, CloseWithMegabytes, ReadToTheEndAndFlood, kRoom}),
   };
 }

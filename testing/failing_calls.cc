@@ -2,6 +2,7 @@
 
 #include "testing/failing_calls.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <vector>
 
@@ -46,6 +47,9 @@ const std::array<Kind, kCallKinds> &Kinds() {
       {"close", {}},
       {"read", {EINTR, EAGAIN, EIO}},
       {"write", {}},
+      {"pipe", {EMFILE, ENFILE, ENOMEM}},
+      {"splice", {EINTR, EINVAL, ECONNRESET, ETIMEDOUT, ENOMEM, EIO}},
+      {"splice", {EINTR, EINVAL, ECONNRESET, EPIPE, ETIMEDOUT, ENOMEM, EIO}},
       {"epoll_create", {EMFILE, ENFILE, ENOMEM}},
       {"epoll_ctl", {ENOMEM, ENOSPC}},
       {"epoll_wait", {EINTR}},
@@ -89,6 +93,14 @@ int Receive(void *context, int fd, const iovec *buffers, int count) {
   return Self(context)->Receive(fd, buffers, count);
 }
 
+int SpliceIn(void *context, int socket, int pipe, size_t size) {
+  return Self(context)->SpliceIn(socket, pipe, size);
+}
+
+int SpliceOut(void *context, int pipe, int socket, size_t size) {
+  return Self(context)->SpliceOut(pipe, socket, size);
+}
+
 // An interrupted connect goes on by itself.
 int Connect(void *context, int fd, const sockaddr *address, socklen_t size) {
   int error = Self(context)->Enter(Call::kConnect);
@@ -130,6 +142,9 @@ Table MakeTable(FailingCalls *self) {
   table.close = kWrapped<Call::kClose, &Table::close>;
   table.read = kWrapped<Call::kRead, &Table::read>;
   table.write = kWrapped<Call::kWrite, &Table::write>;
+  table.pipe = kWrapped<Call::kPipe, &Table::pipe>;
+  table.splice_in = SpliceIn;
+  table.splice_out = SpliceOut;
   table.epoll_create = kWrapped<Call::kEpollCreate, &Table::epoll_create>;
   table.epoll_control = EpollControl;
   table.epoll_wait = kWrapped<Call::kEpollWait, &Table::epoll_wait>;
@@ -198,6 +213,10 @@ int FailingCalls::EpollControl(int epoll, int operation, int fd, epoll_event *ev
   return below_.epoll_control(below_.context, epoll, operation, fd, event);
 }
 
+size_t FailingCalls::Limited(size_t size) const {
+  return transfer_limit_ == 0 ? size : std::min(size, transfer_limit_);
+}
+
 std::vector<iovec> FailingCalls::Limited(const iovec *buffers, int count) const {
   std::vector<iovec> limited(buffers, buffers + count);
   if (transfer_limit_ == 0) return limited;
@@ -236,6 +255,18 @@ int FailingCalls::Receive(int fd, const iovec *buffers, int count) {
     }
   }
   return result;
+}
+
+int FailingCalls::SpliceIn(int socket, int pipe, size_t size) {
+  int failure = EnterTransfer(Call::kSpliceIn, socket);
+  if (failure != 0) return failure;
+  return below_.splice_in(below_.context, socket, pipe, Limited(size));
+}
+
+int FailingCalls::SpliceOut(int pipe, int socket, size_t size) {
+  int failure = EnterTransfer(Call::kSpliceOut, socket);
+  if (failure != 0) return failure;
+  return below_.splice_out(below_.context, pipe, socket, Limited(size));
 }
 
 }  // namespace weir_testing

@@ -42,6 +42,9 @@ enum class Call {
   kClose,
   kRead,
   kWrite,
+  kPipe,
+  kSpliceIn,
+  kSpliceOut,
   kEpollCreate,
   kEpollControl,
   kEpollWait,
@@ -97,6 +100,8 @@ class FailingCalls {
   // And transfer at most what LimitTransfers says.
   int Send(int fd, const iovec *buffers, int count);
   int Receive(int fd, const iovec *buffers, int count);
+  int SpliceIn(int socket, int pipe, size_t size);
+  int SpliceOut(int pipe, int socket, size_t size);
   int EpollControl(int epoll, int operation, int fd, epoll_event *event);
 
  private:
@@ -108,6 +113,7 @@ class FailingCalls {
 
   int Fail(Call call, int error);
   int EnterTransfer(Call call, int fd);
+  size_t Limited(size_t size) const;
   std::vector<iovec> Limited(const iovec *buffers, int count) const;
 
   const weir_internal_system_calls &below_;

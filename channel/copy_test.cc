@@ -177,6 +177,24 @@ TEST_F(Copy, AFailingSourceFailsTheCopyBehindWhatCameBefore) {
   });
 }
 
+TEST_F(Copy, WhatWasHeldWhenTheSourceFailedIsCopiedOnce) {
+  WithTwo([&](ScriptedTransport &source, ScriptedTransport &target) {
+    source.Feed("abc");
+    source.FeedFailure(-EIO);
+    EXPECT_EQ(-EIO, weir_read_await(source.reader(), 10));
+    weir_copy_options options = {};
+    options.limit = 2;
+    uint64_t count = 7;
+    EXPECT_EQ(0, weir_copy(source.reader(), target.writer(), &options, &count));
+    EXPECT_EQ(2u, count);
+    EXPECT_EQ(2u, weir_total_bytes_read(source.reader()));
+    EXPECT_EQ(-EIO, weir_copy(source.reader(), target.writer(), nullptr, &count));
+    EXPECT_EQ(1u, count);
+    EXPECT_EQ(0, weir_flush(target.writer()));
+    EXPECT_EQ("abc", target.sent());
+  });
+}
+
 TEST_F(Copy, ATargetThatFailsAtEachByteLeavesTheRestUnread) {
   const std::string all = Pattern(5000);
   for (size_t taken = 0; taken <= 5000; taken += 500) {

@@ -111,8 +111,8 @@ int weir_internal_transfer_pass(weir_internal_transfer *self, size_t size) {
   }
   if (result < 0 && self->target_count > 1) least = 0;
   self->count += least;
-  // A cancel meanwhile has dropped what was unread.
-  if (source->failure < 0) return result < 0 ? result : source->failure;
+  // A cancel meanwhile has dropped what was unread. After a failure of the transport it is there.
+  if (weir_internal_reader_held(source) < size) return result < 0 ? result : source->failure;
   weir_internal_reader_consume(source, least);
   return result;
 }

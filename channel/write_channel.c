@@ -249,6 +249,7 @@ static void send_at_once(weir_write_channel *channel, weir_internal_outgoing *te
   if (sent == -EAGAIN || sent == -ENOMEM || sent == -ENOBUFS) return;
   if (sent < 0) {
     weir_internal_writer_fail(channel, sent);
+    channel->gone += text->size;  // taken and lost, as what a buffer holds would be
     text->done = text->size;
     return;
   }

@@ -165,7 +165,8 @@ FailingCalls::FailingCalls(const weir_internal_system_calls &below)
     : below_(below), table_(MakeTable(this)) {}
 
 void FailingCalls::FailNth(int nth, size_t which) {
-  calls_left_ = nth;
+  nth_ = nth;
+  number_ = 0;
   which_ = which;
   error_.clear();
   only_.reset();
@@ -188,9 +189,10 @@ int FailingCalls::Enter(Call call) {
   counts_[index]++;
   const std::vector<int> &errnos = Kinds()[index].errnos;
   // Those that never fail may also come from another thread, which must not touch the rest.
-  if (errnos.empty() || calls_left_ == 0 || --calls_left_ > 0) return 0;
+  if (errnos.empty() || nth_ == 0 || ++number_ < nth_) return 0;
   reached_ = true;
   if (only_.has_value() && *only_ != call) return 0;
+  nth_ = 0;
   size_t which = error_.empty() ? which_ : PlaceOf(error_, errnos);
   return which < errnos.size() ? Fail(call, errnos[which]) : 0;
 }
@@ -198,6 +200,7 @@ int FailingCalls::Enter(Call call) {
 // Apart, so that a debugger can stop here.
 int FailingCalls::Fail(Call call, int error) {
   failed_ = true;
+  failed_number_ = number_;
   failed_call_ = call;
   failed_errno_ = error;
   return error;

@@ -73,7 +73,7 @@ class FailingCalls {
   // Fails the |nth| fallible call from now on, counted from 1, with the errno of number |which|,
   // from 0, among those that such a call may give. 0 fails none.
   void FailNth(int nth, size_t which);
-  // The same, but only if that call is of the kind |call|; if not, it is reached and does not fail.
+  // The same, but for the first of the kind |call| from the |nth| fallible call on.
   void FailNthOnly(int nth, Call call, size_t which);
   // Like FailNth with the errno of that name, "EPIPE".
   void FailNthWith(int nth, const std::string &error);
@@ -88,6 +88,7 @@ class FailingCalls {
   bool failed() const { return failed_; }
   // What failed and how, "EPIPE"; only if something did.
   Call failed_call() const { return failed_call_; }
+  int failed_number() const { return failed_number_; }  // among the fallible calls, from 1
   const char *failed_error() const { return weir_error_name(-failed_errno_); }
 
   // How many calls of this kind were made.
@@ -119,12 +120,14 @@ class FailingCalls {
   const weir_internal_system_calls &below_;
   weir_internal_system_calls table_;
   std::array<std::atomic<int>, kCallKinds> counts_{};
-  int calls_left_ = 0;
+  int nth_ = 0;  // 0: none is to fail any more
+  int number_ = 0;
   size_t which_ = 0;
   std::string error_;         // replaces which_ unless empty
   std::optional<Call> only_;  // what may fail, unless everything may
   bool reached_ = false;
   bool failed_ = false;
+  int failed_number_ = 0;
   Call failed_call_ = Call::kSocket;
   int failed_errno_ = 0;
   size_t transfer_limit_ = 0;

@@ -123,8 +123,7 @@ class Rack {
 
 // Runs once with a failure that was set up as |text| says. Returns whether something failed.
 bool RunFailing(Rack &rack, int nth, const std::string &text, Findings *findings) {
-  const std::string call = "call " + std::to_string(nth);
-  findings->first = rack.Run(call + " failing, " + text);
+  findings->first = rack.Run("call " + std::to_string(nth) + " failing, " + text);
   const FailingCalls &calls = rack.calls();
   if (!calls.failed()) {
     findings->failed = "nothing";
@@ -132,22 +131,24 @@ bool RunFailing(Rack &rack, int nth, const std::string &text, Findings *findings
     return false;
   }
   findings->runs++;
+  const std::string number = std::to_string(calls.failed_number());
   const std::string error = calls.failed_error();
-  findings->failed = call + ", " + CallName(calls.failed_call()) + ": " + error;
-  findings->again = std::to_string(nth) + ":" + error;
+  findings->failed = "call " + number + ", " + CallName(calls.failed_call()) + ": " + error;
+  findings->again = number + ":" + error;
   return true;
 }
 
 // Fails the |nth| call with each error that it may give, until something is found. Which call that
-// is may differ from run to run, with the kernel and other processes; so the first run decides, and
-// the others are tried until it is the same again. Returns whether there is such a call.
+// is may differ from run to run, with the kernel and other processes. So the first run decides, and
+// the others fail the first call of this kind from there on, or are tried again if none comes.
+// Returns whether there is such a call.
 bool FailWithEach(Rack &rack, int nth, Findings *findings) {
   rack.calls().FailNth(nth, 0);
   if (!RunFailing(rack, nth, "with its first error", findings)) return rack.calls().reached();
   const Call call = rack.calls().failed_call();
   for (size_t place = 1; place < ErrorCount(call) && findings->first.empty(); place++) {
     const std::string text =
-        "if " + std::string(CallName(call)) + ", with its error " + std::to_string(place + 1);
+        "as " + std::string(CallName(call)) + ", with its error " + std::to_string(place + 1);
     bool failed = false;
     for (int i = 0; i < kAttempts && !failed && findings->first.empty(); i++) {
       rack.calls().FailNthOnly(nth, call, place);

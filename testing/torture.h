@@ -65,7 +65,7 @@ struct Failure {
 // What came of running a scenario with failures.
 struct Findings {
   int runs = 0;        // in which something failed
-  int skipped = 0;     // errors not tried: their call was another one in each run
+  int skipped = 0;     // errors not tried, because no call of their kind came again
   std::string first;   // what is wrong in the first one that was not survived; empty: nothing
   std::string failed;  // in that one: "call 17, send: EPIPE"
   std::string again;   // and as a Failure's text: "17:EPIPE"

@@ -179,6 +179,26 @@ TEST_F(TortureFinds, EachErrorOfACallThatIsNotAlwaysTheSame) {
   EXPECT_EQ(1, FailCalls(scenario, allocator(), {1, "ENODEV"}).runs);
 }
 
+TEST_F(TortureFinds, ACallThatComesALittleLaterInOtherRuns) {
+  int runs = 0;
+  Scenario scenario = OneCall([](Outcome *) {});
+  scenario.run = [&](const weir_internal_system_calls *calls) {
+    Outcome outcome;
+    int epoll = runs++ > 0 ? calls->epoll_create(calls->context) : -1;
+    int event = calls->event_create(calls->context);
+    outcome.happened = event >= 0;
+    outcome.result = event < 0 && event != -ENOMEM ? event : 0;
+    if (event >= 0) calls->close(calls->context, event);
+    if (epoll >= 0) calls->close(calls->context, epoll);
+    return outcome;
+  };
+  Findings findings = FailCalls(scenario, allocator(), {1, ""});
+  EXPECT_EQ("it claims what did not happen", findings.first);
+  EXPECT_EQ("call 2, eventfd: ENOMEM", findings.failed);
+  EXPECT_EQ("2:ENOMEM", findings.again);
+  EXPECT_EQ(4, findings.runs);
+}
+
 TEST_F(TortureFinds, WhatItCouldNotTry) {
   int runs = 0;
   Findings findings = FailCalls(EventOrEpoll([&] { return runs++ == 0; }), allocator());

@@ -9,59 +9,31 @@
 #include <string>
 #include <vector>
 
-#include "testing/channel_test.h"
+#include "testing/pipe_coroutine_test.h"
 #include "weir/channel.h"
 
 namespace {
 
 using Notes = std::vector<std::string>;
-using WriteBody = std::function<int(weir_write_channel *)>;
-using ReadBody = std::function<int(weir_read_channel *)>;
 
-class KtorBuilder : public weir_testing::ChannelTest {
+class KtorBuilder : public weir_testing::PipeCoroutineTest {
  protected:
-  // The bodies must outlive the coroutine.
-  int MakeWriter(WriteBody &body, weir_scope *scope = nullptr, weir_end_options options = {}) {
-    auto call = [](weir_write_channel *channel, void *argument) {
-      return (*static_cast<WriteBody *>(argument))(channel);
-    };
-    return weir_writer(&end_, scope, &options, call, &body);
-  }
-  int MakeReader(ReadBody &body, weir_scope *scope = nullptr, weir_end_options options = {}) {
-    auto call = [](weir_read_channel *channel, void *argument) {
-      return (*static_cast<ReadBody *>(argument))(channel);
-    };
-    return weir_reader(&end_, scope, &options, call, &body);
-  }
-
   weir_read_channel *reader() const { return weir_open_read_channel(end_); }
   weir_write_channel *writer() const { return weir_open_write_channel(end_, false); }
 
-  // Everything up to the end of the stream or a failure, and then the name of that.
-  static std::string ReadAll(weir_read_channel *channel) {
-    std::string all;
-    char bytes[7];
-    int result;
-    while ((result = weir_read_available(channel, bytes, sizeof bytes)) > 0) {
-      all.append(bytes, static_cast<size_t>(result));
-    }
-    return all + " " + weir_error_name(result);
-  }
-
-  weir_connection *end_ = nullptr;
   Notes notes_;
 };
 
 TEST_F(KtorBuilder, AWriterInACancelledScopeEndsCancelled) {
   int result = 1;
-  WriteBody body = [&](weir_write_channel *channel) {
+  Write body = [&](weir_write_channel *channel) {
     return result = weir_write_string(channel, "x");
   };
   EXPECT_EQ(0, RunLoop([&] {
               weir_scope *scope = nullptr;
               EXPECT_EQ(0, weir_scope_open(&scope, nullptr));
               weir_scope_cancel(scope);
-              EXPECT_EQ(0, MakeWriter(body, scope));
+              EXPECT_EQ(0, MakeWriter(&end_, body, {}, scope));
               EXPECT_EQ(" ECANCELED", ReadAll(reader()));
               EXPECT_EQ(-ECANCELED, result);
               EXPECT_EQ(0, weir_connection_close(end_));
@@ -71,7 +43,7 @@ TEST_F(KtorBuilder, AWriterInACancelledScopeEndsCancelled) {
 
 TEST_F(KtorBuilder, AReaderInACancelledScopeEndsCancelled) {
   std::string result;
-  ReadBody body = [&](weir_read_channel *channel) {
+  Read body = [&](weir_read_channel *channel) {
     result = ReadAll(channel);
     return -ECANCELED;
   };
@@ -79,7 +51,7 @@ TEST_F(KtorBuilder, AReaderInACancelledScopeEndsCancelled) {
               weir_scope *scope = nullptr;
               EXPECT_EQ(0, weir_scope_open(&scope, nullptr));
               weir_scope_cancel(scope);
-              EXPECT_EQ(0, MakeReader(body, scope));
+              EXPECT_EQ(0, MakeReader(&end_, body, {}, scope));
               EXPECT_EQ(0, weir_yield());
               EXPECT_EQ(" ECANCELED", result);
               EXPECT_EQ(0, weir_write_string(writer(), "for nobody"));
@@ -90,7 +62,7 @@ TEST_F(KtorBuilder, AReaderInACancelledScopeEndsCancelled) {
 }
 
 TEST_F(KtorBuilder, AWritersOutputEndsBehindThatOfItsNestedLaunches) {
-  WriteBody body = [&](weir_write_channel *channel) {
+  Write body = [&](weir_write_channel *channel) {
     EXPECT_EQ(0, weir_testing::LaunchCoroutine([channel] {
                 EXPECT_EQ(0, weir_delay(WEIR_SECOND));
                 return weir_write_string(channel, ", nested");
@@ -98,7 +70,7 @@ TEST_F(KtorBuilder, AWritersOutputEndsBehindThatOfItsNestedLaunches) {
     return weir_write_string(channel, "own");
   };
   EXPECT_EQ(0, RunLoop([&] {
-              EXPECT_EQ(0, MakeWriter(body));
+              EXPECT_EQ(0, MakeWriter(&end_, body));
               EXPECT_EQ("own, nested WEIR_E_END_OF_STREAM", ReadAll(reader()));
               return weir_connection_close(end_);
             }));
@@ -106,14 +78,14 @@ TEST_F(KtorBuilder, AWritersOutputEndsBehindThatOfItsNestedLaunches) {
 
 TEST_F(KtorBuilder, AReadersNestedLaunchesReadOn) {
   std::string all;
-  ReadBody body = [&](weir_read_channel *channel) {
+  Read body = [&](weir_read_channel *channel) {
     return weir_testing::LaunchCoroutine([&all, channel] {
       all = ReadAll(channel);
       return 0;
     });
   };
   EXPECT_EQ(0, RunLoop([&] {
-              EXPECT_EQ(0, MakeReader(body));
+              EXPECT_EQ(0, MakeReader(&end_, body));
               EXPECT_EQ(0, weir_delay(WEIR_SECOND));
               EXPECT_EQ(0, weir_write_string(writer(), "for the nested one"));
               EXPECT_EQ(0, weir_connection_close(end_));
@@ -125,7 +97,7 @@ TEST_F(KtorBuilder, AReadersNestedLaunchesReadOn) {
 TEST_F(KtorBuilder, AFailureEndsTheNestedLaunchesFirst) {
   for (bool in_scope : {false, true}) {
     notes_.clear();
-    WriteBody body = [&](weir_write_channel *channel) {
+    Write body = [&](weir_write_channel *channel) {
       weir_scope *left_open = nullptr;
       if (in_scope) {
         EXPECT_EQ(0, weir_scope_open(&left_open, nullptr));
@@ -144,7 +116,7 @@ TEST_F(KtorBuilder, AFailureEndsTheNestedLaunchesFirst) {
       return -EPROTO;
     };
     EXPECT_EQ(0, RunLoop([&] {
-                EXPECT_EQ(0, MakeWriter(body));
+                EXPECT_EQ(0, MakeWriter(&end_, body));
                 notes_.push_back(ReadAll(reader()));
                 EXPECT_EQ((Notes{"nested ECANCELED", " EPROTO"}), notes_);
                 EXPECT_EQ(0, weir_connection_close(end_));
@@ -155,7 +127,7 @@ TEST_F(KtorBuilder, AFailureEndsTheNestedLaunchesFirst) {
 }
 
 TEST_F(KtorBuilder, AScopeLeftOpenEndsBeforeTheOutput) {
-  WriteBody body = [&](weir_write_channel *channel) {
+  Write body = [&](weir_write_channel *channel) {
     weir_scope *left_open = nullptr;
     EXPECT_EQ(0, weir_scope_open(&left_open, nullptr));
     EXPECT_EQ(0, weir_testing::LaunchCoroutine(
@@ -170,7 +142,7 @@ TEST_F(KtorBuilder, AScopeLeftOpenEndsBeforeTheOutput) {
     return weir_yield();
   };
   EXPECT_EQ(0, RunLoop([&] {
-              EXPECT_EQ(0, MakeWriter(body));
+              EXPECT_EQ(0, MakeWriter(&end_, body));
               EXPECT_EQ("goodbye WEIR_E_END_OF_STREAM", ReadAll(reader()));
               return weir_connection_close(end_);
             }));
@@ -178,7 +150,7 @@ TEST_F(KtorBuilder, AScopeLeftOpenEndsBeforeTheOutput) {
 
 TEST_F(KtorBuilder, ClosingAWriterEndsItsNestedLaunches) {
   int result = 1;
-  WriteBody body = [&](weir_write_channel *channel) {
+  Write body = [&](weir_write_channel *channel) {
     return weir_testing::LaunchCoroutine([&result, channel] {
       const std::string much(100000, 'x');
       result = weir_write_string(channel, much.c_str());
@@ -186,7 +158,7 @@ TEST_F(KtorBuilder, ClosingAWriterEndsItsNestedLaunches) {
     });
   };
   EXPECT_EQ(0, RunLoop([&] {
-              EXPECT_EQ(0, MakeWriter(body));
+              EXPECT_EQ(0, MakeWriter(&end_, body));
               EXPECT_EQ(0, weir_delay(WEIR_SECOND));
               EXPECT_EQ(1, result);
               EXPECT_EQ(0, weir_connection_close(end_));
@@ -197,14 +169,14 @@ TEST_F(KtorBuilder, ClosingAWriterEndsItsNestedLaunches) {
 
 // Each of those concerned gets a failure once: the reader by its reads, the scope by its wait.
 TEST_F(KtorBuilder, AFailureIsToldOnceToEachConcerned) {
-  WriteBody body = [&](weir_write_channel *channel) {
+  Write body = [&](weir_write_channel *channel) {
     EXPECT_EQ(0, weir_write_string(channel, "unread"));
     return -EPROTO;
   };
   EXPECT_EQ(0, RunLoop([&] {
               weir_scope *scope = nullptr;
               EXPECT_EQ(0, weir_scope_open(&scope, nullptr));
-              EXPECT_EQ(0, MakeWriter(body, scope));
+              EXPECT_EQ(0, MakeWriter(&end_, body, {}, scope));
               EXPECT_EQ(" EPROTO", ReadAll(reader()));
               EXPECT_EQ(-EPROTO, weir_read_channel_cause(reader()));
               EXPECT_EQ(0, weir_connection_close(end_));
@@ -216,14 +188,14 @@ TEST_F(KtorBuilder, AFailureIsToldOnceToEachConcerned) {
 // Ktor's builders forgot the argument for two years.
 TEST_F(KtorBuilder, AutoFlushIsHonoured) {
   for (bool auto_flush : {false, true}) {
-    WriteBody body = [&](weir_write_channel *channel) {
+    Write body = [&](weir_write_channel *channel) {
       EXPECT_EQ(0, weir_write_string(channel, "line\n"));
       return weir_delay(WEIR_FOREVER);
     };
     EXPECT_EQ(0, RunLoop([&] {
                 weir_end_options options = {};
                 options.auto_flush = auto_flush;
-                EXPECT_EQ(0, MakeWriter(body, nullptr, options));
+                EXPECT_EQ(0, MakeWriter(&end_, body, options));
                 weir_bytes line;
                 EXPECT_EQ(auto_flush ? 0 : -ETIMEDOUT,
                           AtOnce([&] { return weir_read_line(reader(), &line); }));
@@ -234,7 +206,7 @@ TEST_F(KtorBuilder, AutoFlushIsHonoured) {
 
 TEST_F(KtorBuilder, TheCloseWaitsForTheConsumer) {
   for (size_t size : {5, 100000}) {
-    ReadBody body = [&](weir_read_channel *channel) {
+    Read body = [&](weir_read_channel *channel) {
       EXPECT_EQ(0, weir_delay(WEIR_SECOND));
       EXPECT_EQ(0, weir_read_discard_exactly(channel, size, nullptr));
       notes_.push_back("consumed");
@@ -242,7 +214,7 @@ TEST_F(KtorBuilder, TheCloseWaitsForTheConsumer) {
     };
     notes_.clear();
     EXPECT_EQ(0, RunLoop([&] {
-                EXPECT_EQ(0, MakeReader(body));
+                EXPECT_EQ(0, MakeReader(&end_, body));
                 EXPECT_EQ(0, weir_write_string(writer(), std::string(size, 'x').c_str()));
                 int result = weir_connection_close(end_);
                 notes_.push_back("closed");

@@ -63,7 +63,8 @@ def find_missing(root):
             missing.append(f"{path}: names only {len(tests)} tests")
         for file, suite, name, case in tests:
             if file not in files or not is_in(_read(root, file), suite, name, case):
-                missing.append(f"{path}: no test {file}: {suite}.{name}" + (f"/{case}" if case else ""))
+                suffix = f"/{case}" if case else ""
+                missing.append(f"{path}: no test {file}: {suite}.{name}{suffix}")
         missing += [f"{path}: no {name} in any public header"
                     for name in named_functions(text) if name not in known]
     return missing, count

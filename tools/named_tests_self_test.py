@@ -6,8 +6,8 @@ import unittest
 import named_tests
 
 DOCUMENT = """
-| peek | `weir_read_peek`, then `weir_read_consume(input, 3)` | `channel/a_test.cc: Peek.One, Peek.Two` |
-| lines | none: `ordinary code` | `channel/b_test.cc: Table.Split/LoneCr`, `tcp/c_test.cc: C.D` |
+| `weir_read_peek`, then `weir_read_consume(input, 3)` | `channel/a_test.cc: Peek.One, Peek.Two` |
+| none: `ordinary code` | `channel/b_test.cc: Table.Split/LoneCr`, `tcp/c_test.cc: C.D` |
 """
 
 SOURCE = """

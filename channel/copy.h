@@ -3,9 +3,10 @@
 // weir/copy.h: from channels to channels, and coroutines at the end of a channel.
 //
 // Copies suspend as the reads and writes do that they consist of, and return their failures. Bytes
-// that were read but could not be written are not lost: they stay, or go back, unread. When the
-// source runs dry for a moment, what was copied is flushed before the wait, whatever the target's
-// auto-flush says.
+// that were read but could not be written are not lost: they stay unread. After a copy by splice(2)
+// that was cut short these may be more than the channel's capacity, up to 1 MiB of them, in a pipe
+// of the kernel that the source keeps until they are read or it is closed. When the source runs dry
+// for a moment, what was copied is flushed before the wait, whatever the target's auto-flush says.
 //
 // Example:
 //   static int count_to_three(weir_write_channel *output, void *argument) {
@@ -43,8 +44,9 @@ typedef struct weir_connection weir_connection;
 
 // How a copy moves the bytes.
 typedef enum weir_copy_method {
-  // By splice(2), without bringing the bytes into the program, where both ends allow it and it is
-  // worth it; through memory otherwise.
+  // By splice(2), without bringing the bytes into the program, where both ends are TCP connections
+  // and so many come at once that it is worth it; through memory otherwise, also when the process
+  // has no file descriptors left for a pipe.
   WEIR_COPY_ANY = 0,
   WEIR_COPY_THROUGH_MEMORY = 1,
 } weir_copy_method;

@@ -25,6 +25,8 @@ void weir_internal_tcp_drop_spliced(weir_tcp_connection *self) {
 // otherwise as weir_internal_tcp_copy_to.
 static int take_what_is_there(weir_tcp_connection *self, size_t size) {
   if (weir_internal_kernel_pipe_take(self->descriptor.loop, &self->spliced) < 0) return -ENOTSUP;
+  // A slot of the pipe may hold more than the page for which it counts.
+  if (size > WEIR_INTERNAL_KERNEL_PIPE_SIZE) size = WEIR_INTERNAL_KERNEL_PIPE_SIZE;
   weir_internal_operation operation = {.kind = WEIR_INTERNAL_SPLICE_IN,
                                        .descriptor = &self->descriptor,
                                        .with.splice = {self->spliced.write_end, size}};

@@ -6,7 +6,6 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -75,8 +74,6 @@ int main(int count, char **words) {
       !parse(&target_address, words[2], words[4])) {
     return fprintf(stderr, "usage: %s read-write|splice HOST PORT TARGET\n", words[0]), 2;
   }
-  const struct sigaction ignore = {.sa_handler = SIG_IGN};
-  if (sigaction(SIGPIPE, &ignore, NULL) < 0) return perror(words[0]), 1;
   bool splices = strcmp(words[1], "splice") == 0;
   int client = accept_one(&address);
   int target = client < 0 ? -1 : connect_to(&target_address);

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import unittest
 
-CHECKSUM = "6244f90f0ac5080b3552fc1e487dd11d491f2504c5962368bce623d3e846b06b"
+CHECKSUM = "ee74a7255c4a808fdb9b87926034cb6861f0239fdd7d57592c5d82d4832de82f"
 
 
 class Runner(unittest.TestCase):

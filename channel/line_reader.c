@@ -18,32 +18,85 @@ typedef struct line_end {
   size_t size;     // bytes with what ends it; 0: no end was found
 } line_end;
 
-// Searches |size| bytes at |data| behind the first |scanned| for a LF.
-static line_end find_lf(const char *data, size_t size, size_t scanned) {
-  line_end end = {0, 0};
-  const char *lf = size > scanned ? memchr(data + scanned, LF, size - scanned) : NULL;
-  if (lf == NULL) return end;
-  end.content = (size_t)(lf - data);
-  end.size = end.content + 1;
-  if (end.content > 0 && lf[-1] == CR) end.content--;
-  return end;
+// Searches what is held for a LF: among the line ends that are known, then in a few blocks that
+// follow. Returns the number of bytes up to and with it, or 0; then the first |*out_scanned| were
+// searched. It calls nothing, so that it costs little when a line is short.
+//
+// All places are counted from the beginning of the buffer: so where the next block lies depends on
+// the last block, not on the line before, and a processor looks into it before that line is found.
+__attribute__((always_inline)) static inline uint32_t find_near(weir_read_channel *channel,
+                                                                uint32_t *out_scanned) {
+  enum { BLOCK = WEIR_INTERNAL_LINE_BLOCK, BLOCKS = 3 };
+  const uint32_t start = channel->start;
+  uint32_t at = start;
+  // Where no line ends are known this is 0, or far more than a block.
+  const uint32_t known = channel->line_ends.end - start;
+  if (known - 1 < BLOCK) {
+    uint64_t marks = channel->line_ends.marks >> (BLOCK - known);
+    if (marks != 0) return (uint32_t)__builtin_ctzll(marks) + 1;
+    at += known;
+  }
+  for (int i = 0; i < BLOCKS; i++) {
+    uint32_t next = at + BLOCK;
+    uint64_t marks;
+    if (next <= channel->end) {
+      marks = weir_internal_line_ends_of(channel->buffer + at);
+    } else {
+      // What the block has behind |end| is looked at as well; so it must lie in the buffer.
+      if (at == channel->end || next > channel->size) break;
+      marks = weir_internal_line_ends_of(channel->buffer + at) << (next - channel->end);
+      next = channel->end;
+    }
+    if (marks != 0) {
+      channel->line_ends.marks = marks;
+      channel->line_ends.end = next;
+      return next - (BLOCK - 1) + (uint32_t)__builtin_ctzll(marks) - start;
+    }
+    at = next;
+  }
+  *out_scanned = at - start;
+  return 0;
+}
+
+// Searches the first |size| bytes that are held, but for the first |scanned|, for a LF. Returns the
+// number of bytes up to and with it, or 0.
+__attribute__((always_inline)) static inline uint32_t find_lf(weir_read_channel *channel,
+                                                              uint32_t size, uint32_t scanned) {
+  if (scanned == 0) {
+    uint32_t found = find_near(channel, &scanned);
+    if (found > 0) return found <= size ? found : 0;
+  }
+  if (scanned >= size) return 0;
+  const char *data = channel->buffer + channel->start;
+  const char *lf = memchr(data + scanned, LF, size - scanned);
+  return lf == NULL ? 0 : (uint32_t)(lf - data) + 1;
+}
+
+// Returns the number of bytes before LF or CR LF, with which the first |size| bytes at |data| end.
+static inline uint32_t content_of(const char *data, uint32_t size) {
+  if (size > 1 && data[size - 2] == CR) return size - 2;
+  return size - 1;
 }
 
 // The same for LF or CR, whatever comes first.
-static line_end find_any(const char *data, size_t size, size_t scanned) {
-  line_end end = {0, 0};
-  size_t at = scanned;
+static uint32_t find_any(const weir_read_channel *channel, uint32_t size, uint32_t scanned) {
+  const char *data = channel->buffer + channel->start;
+  uint32_t at = scanned;
   while (at < size && data[at] != LF && data[at] != CR) at++;
-  if (at >= size) return end;
-  end.content = at;
-  end.size = at + 1;
-  return end;
+  return at < size ? at + 1 : 0;
 }
 
-static line_end find_end(const weir_read_channel *channel, size_t size, size_t scanned) {
-  const char *data = channel->buffer + channel->start;
-  return channel->line_ending == WEIR_LINE_LF ? find_lf(data, size, scanned)
-                                              : find_any(data, size, scanned);
+static line_end find_end(weir_read_channel *channel, size_t size, size_t scanned) {
+  line_end end = {0, 0};
+  if (!channel->any_ending) {
+    end.size = find_lf(channel, (uint32_t)size, (uint32_t)scanned);
+    if (end.size > 0)
+      end.content = content_of(channel->buffer + channel->start, (uint32_t)end.size);
+  } else {
+    end.size = find_any(channel, (uint32_t)size, (uint32_t)scanned);
+    if (end.size > 0) end.content = end.size - 1;
+  }
+  return end;
 }
 
 // Drops a LF behind the CR that ended the last line, if it is there to be seen.
@@ -117,17 +170,24 @@ __attribute__((noinline)) static void check_ahead(weir_read_channel *channel, si
   enum { AHEAD = 4096, SHORT = 256 };
   size_t held = weir_internal_reader_held(channel);
   if (size < AHEAD) size = held < AHEAD ? held : AHEAD;
-  const char *from = channel->buffer + channel->start + channel->checked;
-  size -= channel->checked;
+  if (channel->checked < channel->start) channel->checked = channel->start;
+  const char *from = channel->buffer + channel->checked;
+  size -= channel->checked - channel->start;
   channel->checked += (uint32_t)(size < SHORT ? weir_internal_utf8_prefix_plain(from, size)
                                               : weir_internal_utf8_prefix(from, size));
 }
 
+// Tells whether the first |size| bytes are known to be a text of |kind|.
+static inline bool is_checked(const weir_read_channel *channel, size_t size,
+                              weir_internal_line_kind kind) {
+  return kind == WEIR_INTERNAL_BYTES || channel->start + size <= channel->checked;
+}
+
 // Returns what is to be said of the first |size| bytes as a text of |kind|.
 static inline int check(weir_read_channel *channel, size_t size, weir_internal_line_kind kind) {
-  if (kind == WEIR_INTERNAL_BYTES) return 0;
-  if (size > channel->checked) check_ahead(channel, size);
-  return size <= channel->checked ? 0 : WEIR_E_INVALID_UTF8;
+  if (is_checked(channel, size, kind)) return 0;
+  check_ahead(channel, size);
+  return is_checked(channel, size, kind) ? 0 : WEIR_E_INVALID_UTF8;
 }
 
 static int hand_out(weir_read_channel *channel, line_end end, weir_internal_line_kind kind,
@@ -156,35 +216,54 @@ static int hand_out_rest(weir_read_channel *channel, weir_internal_line_kind kin
 static bool is_too_long(const weir_read_channel *channel) {
   size_t content = channel->scanned;
   if (content <= channel->line_limit) return false;
-  bool may_end =
-      channel->line_ending == WEIR_LINE_LF && channel->buffer[channel->start + content - 1] == CR;
+  bool may_end = !channel->any_ending && channel->buffer[channel->start + content - 1] == CR;
   return content - may_end > channel->line_limit;
 }
 
-// Reads a line that lies in the buffer with its end, as nearly all lines do, in one go. Returns
-// false if there is none or something is to be said of it; read_line does that.
+// Tells whether a line may be read in one go: something is held, but nothing that may be too long.
+// A carriage return that ends lines, or ended the last one, and a rest that is to be dropped are
+// left to read_line.
+static inline bool is_usual(const weir_read_channel *channel) {
+  return channel->end - channel->start - 1 < channel->line_limit && !channel->any_ending &&
+         !channel->skip_rest && !channel->skip_lf;
+}
+
+static inline void take_line(weir_read_channel *channel, uint32_t size, uint32_t content,
+                             weir_bytes *out_line) {
+  *out_line = weir_bytes_of(channel->buffer + channel->start, content);
+  channel->start += size;
+}
+
+// Reads a short line whose text was checked with an earlier one, as most are where many lines come
+// together; calls nothing. Returns false if there is none, or something is to be done first.
+__attribute__((always_inline)) static inline bool read_near_line(weir_read_channel *channel,
+                                                                 weir_internal_line_kind kind,
+                                                                 weir_bytes *out_line) {
+  uint32_t size = find_near(channel, &channel->scanned);
+  if (size == 0) return false;
+  uint32_t content = content_of(channel->buffer + channel->start, size);
+  if (!is_checked(channel, content, kind)) return false;
+  take_line(channel, size, content, out_line);
+  return true;
+}
+
+// Reads a line that lies in the buffer with its end in one go. Returns false if there is none or
+// something is to be said of it; read_line does that.
 __attribute__((always_inline)) static inline bool read_held_line(weir_read_channel *channel,
                                                                  weir_internal_line_kind kind,
                                                                  weir_bytes *out_line) {
-  size_t held = weir_internal_reader_held(channel);
-  // A carriage return that ends lines, or ended the last one, a rest that is to be dropped, and
-  // bytes that were searched before are left to the other way; and so is what may be too long.
-  bool usual = channel->line_ending == WEIR_LINE_LF && channel->scanned == 0 &&
-               !channel->skip_rest && !channel->skip_lf && held - 1 < channel->line_limit;
-  if (!usual) return false;
-  const char *line = channel->buffer + channel->start;
-  const char *lf = memchr(line, LF, held);
-  if (lf == NULL) {
-    channel->scanned = (uint32_t)held;
+  if (!is_usual(channel)) return false;
+  uint32_t held = (uint32_t)weir_internal_reader_held(channel);
+  uint32_t size = find_lf(channel, held, channel->scanned);
+  if (size == 0) {
+    channel->scanned = held;
     return false;
   }
-  uint32_t size = (uint32_t)(lf - line) + 1;
-  uint32_t content = size - 1 - (size > 1 && lf[-1] == CR);
+  uint32_t content = content_of(channel->buffer + channel->start, size);
   if (check(channel, content, kind) != 0) return false;
-  *out_line = weir_bytes_of(line, content);
-  channel->start += size;
-  channel->checked = channel->checked > size ? channel->checked - size : 0;
+  channel->scanned = 0;
   if (size < channel->capacity) channel->long_line = 0;
+  take_line(channel, size, content, out_line);
   return true;
 }
 
@@ -243,9 +322,10 @@ __attribute__((always_inline)) static inline int read_public(weir_read_channel *
                                                              weir_internal_line_kind kind,
                                                              weir_bytes *out_line) {
   const weir_connection *connection = weir_internal_reader_connection(channel);
-  if (weir_internal_reader_held(channel) > 0 &&
-      weir_internal_connection_at_once(connection, channel->busy) &&
-      read_held_line(channel, kind, out_line)) {
+  uint32_t held = (uint32_t)weir_internal_reader_held(channel);
+  if (held - 1 < channel->line_limit && channel->unusual == 0 && channel->scanned == 0 &&
+      weir_internal_connection_at_once(connection, false) &&
+      read_near_line(channel, kind, out_line)) {
     return 0;
   }
   return wait_for_line(channel, kind, out_line);

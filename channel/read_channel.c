@@ -15,11 +15,19 @@ static void give_back(weir_read_channel *channel) {
                             channel->size);
   channel->buffer = NULL;
   channel->size = channel->start = channel->end = 0;
+  channel->checked = channel->line_ends.end = 0;
+}
+
+// Says where |place| lies once the byte at |start| is the first of a buffer.
+static uint32_t moved(const weir_read_channel *channel, uint32_t place) {
+  return place > channel->start ? place - channel->start : 0;
 }
 
 static void slide(weir_read_channel *channel) {
   size_t held = weir_internal_reader_held(channel);
   memmove(channel->buffer, channel->buffer + channel->start, held);
+  channel->checked = moved(channel, channel->checked);
+  channel->line_ends.end = moved(channel, channel->line_ends.end);
   channel->start = 0;
   channel->end = (uint32_t)held;
 }
@@ -29,7 +37,11 @@ static int move_to(weir_read_channel *channel, size_t size) {
   if (buffer == NULL) return -ENOMEM;
   size_t held = weir_internal_reader_held(channel);
   if (held > 0) memcpy(buffer, channel->buffer + channel->start, held);
+  uint32_t checked = moved(channel, channel->checked);
+  uint32_t line_ends_end = moved(channel, channel->line_ends.end);
   give_back(channel);
+  channel->checked = checked;
+  channel->line_ends.end = line_ends_end;
   channel->buffer = buffer;
   channel->size = (uint32_t)size;
   channel->end = (uint32_t)held;
@@ -137,7 +149,7 @@ int weir_read_channel_configure(weir_read_channel *channel,
   channel->line_limit =
       options->line_limit > 0 ? (uint32_t)options->line_limit : WEIR_INTERNAL_DEFAULT_LINE_LIMIT;
   channel->long_line = 0;
-  channel->line_ending = options->line_ending;
+  channel->any_ending = options->line_ending == WEIR_LINE_ANY;
   channel->resynchronise = options->resynchronise;
   return 0;
 }

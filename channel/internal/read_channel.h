@@ -6,6 +6,7 @@
 #define WEIR_CHANNEL_INTERNAL_READ_CHANNEL_H
 
 #include "base/internal/lender.h"
+#include "channel/internal/line_ends.h"
 #include "coroutine/internal/suspend.h"
 #include "weir/channel.h"
 
@@ -30,28 +31,37 @@ struct weir_read_channel {
   uint32_t start;
   uint32_t end;
   uint32_t scanned;  // bytes from |start| on that were searched for the end of a line in vain
-  uint32_t checked;  // bytes from |start| on, whole characters, that are known to be UTF-8
+  // Where the whole characters from |start| on that are known to be UTF-8 end; at or before |start|
+  // if none is.
+  uint32_t checked;
   uint32_t capacity;
   uint32_t line_limit;
-  uint64_t received;  // bytes that the transport has given in all
-  // The size of the buffer that the last line needed, if it was longer than the capacity, otherwise
-  // 0. The next line is probably alike, and gets a buffer of that size from the beginning: so it
-  // takes one read and no copy.
-  uint32_t long_line;
+  weir_internal_line_ends line_ends;  // may lie before |start|
+  uint64_t received;                  // bytes that the transport has given in all
+  // What keeps a line from being read in one go. It is rare, and one look tells that there is none.
+  union {
+    struct {
+      // The size of the buffer that the last line needed, if it was longer than the capacity,
+      // otherwise 0. The next line is probably alike, and gets a buffer of that size from the
+      // beginning: so it takes one read and no copy.
+      uint32_t long_line;
+      bool busy;        // an operation is in flight
+      bool any_ending;  // the line ending is WEIR_LINE_ANY
+      bool skip_rest;   // the rest of a line that was too long is to be dropped
+      bool skip_lf;     // a CR has ended a line, and a LF directly behind it belongs to it
+    };
+    uint64_t unusual;
+  };
   // The caller's memory, while bytes are read straight into it.
   char *direct;
   size_t direct_size;
-  weir_line_ending line_ending;
   int failure;  // of the transport, or the cause of a cancel; it stays
   // The coroutine of an operation that waits for other channels, too; NULL for the usual ones.
   weir_internal_coroutine *holder;
-  bool busy;           // an operation is in flight
   bool ended;          // the transport has reported the end of the stream
   bool for_line;       // the read in flight is for a line, which may use all of the buffer
   bool ahead;          // what does not fit into |direct| may go into the buffer
   bool resynchronise;  // as in the options
-  bool skip_rest;      // the rest of a line that was too long is to be dropped
-  bool skip_lf;        // a CR has ended a line, and a LF directly behind it belongs to it
 };
 
 // weir_internal_reader_init gives |channel|, which is zeroed, its defaults.
@@ -85,9 +95,8 @@ static inline size_t weir_internal_reader_held(const weir_read_channel *channel)
 static inline void weir_internal_reader_consume(weir_read_channel *channel, size_t size) {
   channel->start += (uint32_t)size;
   channel->scanned = channel->scanned > size ? channel->scanned - (uint32_t)size : 0;
-  channel->checked = channel->checked > size ? channel->checked - (uint32_t)size : 0;
   // Whoever reads bytes, not lines, may stop in the middle of a character.
-  bool cut = channel->checked > 0 && (channel->buffer[channel->start] & 0xC0) == 0x80;
+  bool cut = channel->checked > channel->start && (channel->buffer[channel->start] & 0xC0) == 0x80;
   if (cut) channel->checked = 0;
 }
 

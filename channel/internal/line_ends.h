@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Where the lines of a block end. memchr finds one line end and forgets what it saw behind it, so
+// that for lines of tens of bytes most of its work is to begin anew. Here a block is searched once
+// and all its line ends are kept as bits; the next one is then a count of zeros away.
+
+#ifndef WEIR_CHANNEL_INTERNAL_LINE_ENDS_H
+#define WEIR_CHANNEL_INTERNAL_LINE_ENDS_H
+
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// One bit for each byte.
+enum { WEIR_INTERNAL_LINE_BLOCK = 64 };
+
+// The block that was searched last, where its bytes lie in a buffer. Zeroed, it is none.
+typedef struct weir_internal_line_ends {
+  uint64_t marks;  // the highest bit stands for the last byte
+  uint32_t end;    // behind the last byte
+} weir_internal_line_ends;
+
+// weir_internal_line_ends_plain returns which of the 64 bytes at |block| are LF, the lowest bit for
+// the first. It runs on every machine.
+static inline uint64_t weir_internal_line_ends_plain(const char *block) {
+  const uint64_t low = UINT64_C(0x7F7F7F7F7F7F7F7F);
+  uint64_t marks = 0;
+  for (int i = 0; i < WEIR_INTERNAL_LINE_BLOCK; i += 8) {
+    uint64_t word;
+    memcpy(&word, block + i, sizeof word);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    word = __builtin_bswap64(word);
+#endif
+    word ^= UINT64_C(0x0A0A0A0A0A0A0A0A);
+    // Nothing carries from byte to byte. The highest bit of a byte is set where it was LF.
+    word = ~(((word & low) + low) | word | low);
+    // Gathers these bits in the highest byte.
+    marks |= ((word >> 7) * UINT64_C(0x0102040810204080) >> 56) << i;
+  }
+  return marks;
+}
+
+#if defined(__SSE2__)
+static inline uint64_t weir_internal_line_ends_in_16(const char *at) {
+  __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
+  return (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('\n')));
+}
+
+// weir_internal_line_ends_sse2 is the same for x86-64, all of which have SSE2: there is nothing to
+// choose at run time, and nothing to call.
+static inline uint64_t weir_internal_line_ends_sse2(const char *block) {
+  uint64_t lower = weir_internal_line_ends_in_16(block) | weir_internal_line_ends_in_16(block + 16)
+                                                              << 16;
+  uint64_t upper =
+      weir_internal_line_ends_in_16(block + 32) | weir_internal_line_ends_in_16(block + 48) << 16;
+  return lower | upper << 32;
+}
+#endif
+
+// weir_internal_line_ends_of is the best of them here.
+static inline uint64_t weir_internal_line_ends_of(const char *block) {
+#if defined(__SSE2__)
+  return weir_internal_line_ends_sse2(block);
+#else
+  return weir_internal_line_ends_plain(block);
+#endif
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif  // WEIR_CHANNEL_INTERNAL_LINE_ENDS_H

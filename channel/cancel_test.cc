@@ -200,6 +200,20 @@ TEST_F(Cancel, ACancelBehindAWakeIsNoticedAlthoughItTookTheBytes) {
   });
 }
 
+TEST_F(Cancel, ACancelBehindTheEndOfTheStreamIsNoticed) {
+  WithScript([&](ScriptedTransport &script) {
+    int result = 1;
+    Start([&] {
+      char byte;
+      return result = weir_read_available(script.reader(), &byte, 1), 0;
+    });
+    script.FeedEnd();
+    weir_read_channel_cancel(script.reader(), kCause);
+    EXPECT_EQ(0, weir_yield());
+    EXPECT_EQ(kCause, result);
+  });
+}
+
 TEST_F(Cancel, OutputInTheBackgroundIsDropped) {
   WithPipe([&] {
     Writer(near_, true);

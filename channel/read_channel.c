@@ -159,6 +159,8 @@ static inline int fill(weir_read_channel *channel, bool wait) {
   // What was handed out last is over, and an idle channel holds nothing.
   if (weir_internal_reader_held(channel) == 0) give_back(channel);
   int result = connection->transport->read(connection, &channel->lender, wait);
+  // A cancel that came when the end of the stream had woken us already.
+  if (result == 0 && channel->failure < 0) return channel->failure;
   if (result > 0) channel->received += (uint64_t)result;
   if (result > 0 && (size_t)result > channel->direct_size) {
     channel->end += (uint32_t)((size_t)result - channel->direct_size);

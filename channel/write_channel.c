@@ -261,7 +261,9 @@ int weir_internal_writer_put(weir_write_channel *channel, weir_internal_outgoing
   int result = 0;
   bool is_just_the_capacity = text->size == channel->capacity && text->size > 0;
   if (is_just_the_capacity && weir_internal_writer_pending(channel) == 0) {
-    send_at_once(channel, text);
+    // The buffer first: what the transport does not take must have a place.
+    result = weir_internal_writer_take_buffer(channel);
+    if (result == 0) send_at_once(channel, text);
   }
   while (result == 0 && !rest_fits(channel, text)) {
     // What fits into the capacity as a whole is taken as a whole. When something is unsent the

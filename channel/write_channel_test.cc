@@ -367,6 +367,22 @@ TEST_F(WriteChannel, NoMemoryForTheBufferTakesNothing) {
   });
 }
 
+// A text of just the capacity is sent from where it lies; nothing of it, if the rest had no place.
+TEST_F(WriteChannel, NoMemoryForTheRestOfATextOfTheCapacityTakesNothing) {
+  WithScript([this](ScriptedTransport &script) {
+    Configure(script, 4);
+    script.SetRoom(1);
+    allocator().FailNth(2);  // the first is the pool's
+    EXPECT_EQ(-ENOMEM, Fully(script, "abcd"));
+    EXPECT_TRUE(allocator().refused());
+    allocator().FailNth(0);
+    EXPECT_EQ("", script.sent());
+    EXPECT_EQ(0u, Pending(script));
+    EXPECT_EQ(0, Fully(script, "abcd"));
+    EXPECT_EQ("a", script.sent());
+  });
+}
+
 TEST_F(WriteChannel, FormatPrintsIntoTheChannel) {
   WithScript([](ScriptedTransport &script) {
     EXPECT_EQ(0, weir_write_format(script.writer(), "%s=%d;", "answer", 42));

@@ -37,6 +37,7 @@ int weir_internal_transfer_begin(weir_internal_transfer *self) {
 
 int weir_internal_transfer_leave(weir_internal_transfer *self, int result) {
   hold(self, NULL);
+  weir_internal_coroutine_forget_interruption(weir_internal_current_coroutine());
   return let_go(self, self->target_count, result);
 }
 
@@ -84,6 +85,8 @@ int weir_internal_transfer_await_more(weir_internal_transfer *self) {
   int result = weir_internal_reader_fill_at_once(self->source);
   if (result == -EAGAIN) {
     result = weir_internal_transfer_flush(self);
+    // The wait for one channel may be the time in which another one ends.
+    if (result == 0) result = failure_of_any(self);
     if (result == 0) result = weir_internal_reader_fill(self->source);
   }
   return result > 0 ? 1 : result;
@@ -129,8 +132,8 @@ static int move(weir_internal_transfer *self, uint64_t limit) {
   weir_write_channel *target = self->targets[0];
   weir_connection *from = weir_internal_reader_connection(source);
   int result = weir_internal_connection_go_on(from);
-  if (result == 0) result = failure_of_any(self);
   if (result == 0) result = weir_internal_transfer_flush(self);
+  if (result == 0) result = failure_of_any(self);
   if (result < 0) return result;
   const uint64_t largest = WEIR_INTERNAL_LARGEST_CAPACITY;
   result = from->transport->copy_to(from, weir_internal_writer_connection(target),

@@ -52,7 +52,10 @@ static int copy_and_end(weir_internal_transfer *self, const weir_copy_options *o
   result = copy(self, options);
   if (result == 0) result = weir_internal_transfer_end(self);
   result = weir_internal_transfer_reason(self, result);
-  if (result < 0) weir_internal_transfer_cancel(self, result);
+  if (result < 0) {
+    weir_internal_transfer_cut(self);
+    weir_internal_transfer_cancel(self, result);
+  }
   if (out_count != NULL) *out_count = self->count;
   return weir_internal_transfer_leave(self, result);
 }

@@ -457,6 +457,66 @@ TEST_F(Copy, AndCloseCancelsBothWhenItFails) {
   });
 }
 
+// Whoever closes the target of a copy that has not come to the end breaks the stream off.
+TEST_F(Copy, AndCloseDoesNotLetAClosedTargetLookComplete) {
+  for (bool waits_for_source : {true, false}) {
+    WithTwo([&](ScriptedTransport &source, ScriptedTransport &target) {
+      source.Feed(Pattern(6000));
+      if (!waits_for_source) target.SetRoom(5000);
+      int result = 0;
+      Start([&] {
+        result = weir_copy_and_close(source.reader(), target.writer(), nullptr, nullptr);
+        return 0;
+      });
+      EXPECT_EQ(-ECONNABORTED, weir_connection_close(target.connection()));
+      EXPECT_EQ(WEIR_E_CLOSED, result);
+      EXPECT_EQ(1, target.aborted());
+      EXPECT_EQ(0, target.finished());
+    });
+  }
+}
+
+TEST_F(Copy, AClosedTargetEndsBetweenPiecesOnly) {
+  for (bool waits_for_source : {true, false}) {
+    WithTwo([&](ScriptedTransport &source, ScriptedTransport &target) {
+      source.Feed(Pattern(6000));
+      if (!waits_for_source) target.SetRoom(5000);
+      Start([&] {
+        EXPECT_EQ(WEIR_E_CLOSED, weir_copy(source.reader(), target.writer(), nullptr, nullptr));
+        return 0;
+      });
+      EXPECT_EQ(waits_for_source ? 0 : -ECONNABORTED, weir_connection_close(target.connection()));
+      EXPECT_EQ(waits_for_source ? 0 : 1, target.aborted());
+      EXPECT_EQ(waits_for_source ? 1 : 0, target.finished());
+    });
+  }
+}
+
+TEST_F(Copy, ThePeerOfAClosedTargetSeesThatItWasCutShort) {
+  EXPECT_EQ(0, RunLoop([&] {
+              weir_connection *from[2], *to[2];
+              EXPECT_EQ(0, weir_pipe(&from[0], &from[1], nullptr));
+              EXPECT_EQ(0, weir_pipe(&to[0], &to[1], nullptr));
+              Start([&] {
+                EXPECT_EQ(WEIR_E_CLOSED, weir_copy_and_close(weir_open_read_channel(from[1]),
+                                                             weir_open_write_channel(to[0], false),
+                                                             nullptr, nullptr));
+                return 0;
+              });
+              EXPECT_EQ(0, weir_write_string(weir_open_write_channel(from[0], true), "a part"));
+              EXPECT_EQ(0, weir_delay(WEIR_MILLISECOND));
+              EXPECT_EQ(-ECONNABORTED, weir_connection_close(to[0]));
+              uint64_t count = 0;
+              EXPECT_EQ(-ECONNRESET, weir_read_discard_exactly(weir_open_read_channel(to[1]),
+                                                               UINT64_MAX, &count));
+              for (weir_connection *each : {from[0], from[1], to[1]}) {
+                weir_connection_abort(each);
+                (void)weir_connection_close(each);
+              }
+              return 0;
+            }));
+}
+
 TEST_F(Copy, TeeDeliversToBoth) {
   const std::string all = Pattern(20000);
   WithTwo([&](ScriptedTransport &source, ScriptedTransport &first) {

@@ -76,6 +76,14 @@ int weir_internal_transfer_end(weir_internal_transfer *self) {
   return result;
 }
 
+void weir_internal_transfer_cut(weir_internal_transfer *self) {
+  for (int i = 0; i < self->target_count; i++) {
+    weir_write_channel *target = self->targets[i];
+    bool is_closing = weir_internal_writer_connection(target)->failure == WEIR_E_CLOSED;
+    if (is_closing && !target->closed) target->cut = true;
+  }
+}
+
 void weir_internal_transfer_cancel(weir_internal_transfer *self, int cause) {
   for (int i = 0; i < self->target_count; i++) weir_write_channel_cancel(self->targets[i], cause);
   weir_read_channel_cancel(self->source, cause);

@@ -287,6 +287,7 @@ int weir_internal_writer_pass(weir_write_channel *channel, weir_bytes bytes, siz
   } else {
     while (result == 0 && text.done < text.size) result = send_along(channel, &text);
     weir_internal_writer_settle(channel);
+    if (result < 0 && text.done > 0 && text.done < text.size) note_cut(channel);
   }
   *done += text.done;
   return result;

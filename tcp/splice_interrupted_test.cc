@@ -212,6 +212,25 @@ TEST_F(SpliceInterrupted, ACloseOfEitherSideEndsIt) {
   }
 }
 
+TEST_F(SpliceInterrupted, TheReceiverOfAClosedTargetSeesThatItWasCutShort) {
+  SpliceCounts counts;
+  ExpectRelayRun(counts, [&] {
+    Relay relay = MakeRelay();
+    weir_job *copy =
+        LaunchJob([&] { return weir_copy_and_close(relay.from(), relay.to(), nullptr, nullptr); });
+    weir_job *sender = LaunchJob([&] { return relay.sender.Send(Data()); });
+    std::string received;
+    EXPECT_EQ(0, relay.receiver.Receive(&received, Data().size()));
+    EXPECT_EQ(0, EndOf(sender));
+    EXPECT_EQ(-ECONNABORTED, weir_connection_close(relay.target));
+    relay.target = nullptr;
+    EXPECT_EQ(WEIR_E_CLOSED, EndOf(copy));
+    EXPECT_EQ(-ECONNRESET, relay.receiver.ReceiveAll(&received));
+    CloseRelay(relay);
+    return 0;
+  });
+}
+
 TEST_F(SpliceInterrupted, AResetOfTheTargetIsItsFailure) {
   InterruptStuckCopy([](Stuck *stuck) { stuck->relay.receiver.Reset(); },
                      [](Stuck *stuck) {

@@ -46,6 +46,10 @@ WEIR_MUST_USE int weir_internal_transfer_end(weir_internal_transfer *self);
 // weir_internal_transfer_cancel cancels all channels with |cause|.
 void weir_internal_transfer_cancel(weir_internal_transfer *self, int cause);
 
+// weir_internal_transfer_cut breaks off the streams of targets that others are closing, which
+// cannot be cancelled any more: they must not end as if they were complete. All are held.
+void weir_internal_transfer_cut(weir_internal_transfer *self);
+
 // weir_internal_transfer_reason returns why the transfer failed with |result|: another coroutine
 // may have ended one of the channels.
 int weir_internal_transfer_reason(const weir_internal_transfer *self, int result);

@@ -556,6 +556,34 @@ TEST_F(Copy, CancellingAnyOfTheThreeOfATeeCancelsTheOthers) {
   }
 }
 
+// What another coroutine uses does not suffer from the end of the one that would copy.
+TEST_F(Copy, AndCloseAndTeeLeaveWhatOthersUse) {
+  for (bool source_busy : {true, false}) {
+    WithTwo([&](ScriptedTransport &source, ScriptedTransport &first) {
+      ScriptedTransport second;
+      first.SetRoom(0);
+      Start([&] {
+        char byte;
+        if (source_busy) return weir_read_exactly(source.reader(), &byte, 1);
+        EXPECT_EQ(0, weir_write_string(first.writer(), "x"));
+        return weir_flush(first.writer());
+      });
+      weir_timeout timeout = weir_timeout_begin(0);
+      EXPECT_EQ(-EBUSY, weir_copy_and_close(source.reader(), first.writer(), nullptr, nullptr));
+      EXPECT_EQ(-EBUSY, weir_tee(source.reader(), second.writer(), first.writer(), nullptr));
+      EXPECT_EQ(-EBUSY, weir_tee(source.reader(), second.writer(), second.writer(), nullptr));
+      weir_timeout_end(timeout);
+      EXPECT_EQ(0, weir_read_channel_cause(source.reader()));
+      EXPECT_EQ(0, weir_write_channel_cause(first.writer()));
+      EXPECT_EQ(0, weir_write_channel_cause(second.writer()));
+      first.SetRoom(ScriptedTransport::kUnlimited);
+      source.Feed("x");
+      EXPECT_EQ(0, weir_scope_wait(nullptr));
+      (void)weir_connection_close(second.connection());
+    });
+  }
+}
+
 TEST_F(Copy, ATeeToOneChannelTwiceIsRefused) {
   WithTwo([&](ScriptedTransport &source, ScriptedTransport &target) {
     EXPECT_EQ(-EBUSY, weir_tee(source.reader(), target.writer(), target.writer(), nullptr));

@@ -47,7 +47,9 @@ static int take_in(weir_tcp_connection *self, size_t size) {
     weir_internal_operation readable = {.kind = WEIR_INTERNAL_READABLE,
                                         .descriptor = &self->descriptor};
     result = weir_internal_await(&readable);
-    if (result < 0) return result;
+    if (result == -ECANCELED || result == -ETIMEDOUT) return result;
+    // It is the source that has failed, not the target: |read| tells how.
+    if (result < 0) return -EAGAIN;
     result = take_what_is_there(self, size);
   } while (result == -EAGAIN);
   if (result == -EINVAL) return -ENOTSUP;

@@ -6,7 +6,10 @@
 #include <gtest/gtest.h>
 
 #include <cerrno>
+#include <cstddef>
+#include <filesystem>
 #include <functional>
+#include <iterator>
 #include <string>
 
 #include "testing/expect_coroutine.h"
@@ -181,6 +184,33 @@ TEST_F(SpliceInterrupted, ACancelOfTheSourceDropsWhatIsInThePipe) {
                        char byte;
                        EXPECT_EQ(-EPROTO, weir_read_try(stuck->relay.from(), &byte, 1));
                      });
+}
+
+// Two descriptors and what is in them go when nobody can read it any more.
+TEST_F(SpliceInterrupted, WhatNobodyWillReadKeepsNoPipe) {
+  auto open_descriptors = [] {
+    namespace fs = std::filesystem;
+    return std::distance(fs::directory_iterator("/proc/self/fd"), fs::directory_iterator());
+  };
+  for (bool abort : {true, false}) {
+    for (bool during_the_copy : {true, false}) {
+      auto end = [&](Stuck *stuck) {
+        if (abort) weir_connection_abort(stuck->relay.source);
+        if (!abort) weir_read_channel_cancel(stuck->relay.from(), -EPROTO);
+      };
+      std::ptrdiff_t before = 0;
+      InterruptStuckCopy(
+          [&](Stuck *stuck) {
+            before = open_descriptors();
+            if (during_the_copy) end(stuck);
+            if (!during_the_copy) weir_job_cancel(stuck->copy);
+          },
+          [&](Stuck *stuck) {
+            if (!during_the_copy) end(stuck);
+            EXPECT_EQ(before - 2, open_descriptors());
+          });
+    }
+  }
 }
 
 TEST_F(SpliceInterrupted, AnAbortOfEitherSideEndsIt) {

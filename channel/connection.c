@@ -96,11 +96,11 @@ bool weir_internal_connection_breaks(const weir_connection *connection, int fail
   return failure != -ETIMEDOUT || weir_internal_check(connection->loop) == 0;
 }
 
-// A holder may be suspended in another channel. That is told of a cancellation, which breaks
-// nothing there; the holder finds the reason here.
+// A holder may be suspended in another channel, or about to be. That is told of a cancellation,
+// which breaks nothing there; the holder finds the reason here.
 void weir_internal_reader_interrupt(weir_read_channel *channel, int reason) {
   if (channel->holder != NULL) {
-    (void)weir_internal_wake_present(channel->holder, -ECANCELED);
+    weir_internal_coroutine_interrupt(channel->holder);
     return;
   }
   weir_connection *connection = weir_internal_reader_connection(channel);
@@ -109,7 +109,7 @@ void weir_internal_reader_interrupt(weir_read_channel *channel, int reason) {
 
 void weir_internal_writer_interrupt(weir_write_channel *channel, int reason) {
   if (channel->holder != NULL) {
-    (void)weir_internal_wake_present(channel->holder, -ECANCELED);
+    weir_internal_coroutine_interrupt(channel->holder);
     return;
   }
   weir_connection *connection = weir_internal_writer_connection(channel);

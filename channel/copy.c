@@ -35,24 +35,24 @@ int weir_copy(weir_read_channel *source, weir_write_channel *target,
   return weir_internal_transfer_leave(&self, result);
 }
 
-// Tells whether |failure| to begin is the caller's mistake, of which the channels must not suffer.
-static bool is_misuse(int failure) {
-  return failure == -EBUSY || failure == -EXDEV || failure == -EINVAL;
-}
-
 // Copies all and ends; on failure cancels everything.
 static int copy_and_end(weir_internal_transfer *self, const weir_copy_options *options,
                         uint64_t *out_count) {
   if (out_count != NULL) *out_count = 0;
-  int result = weir_internal_transfer_begin(self);
+  int result = weir_internal_transfer_check(self);
+  if (result < 0) return result;
+  result = weir_internal_transfer_begin(self);
   if (result < 0) {
-    if (!is_misuse(result)) weir_internal_transfer_cancel(self, result);
+    weir_internal_transfer_cancel(self, result);
     return result;
   }
   result = copy(self, options);
   if (result == 0) result = weir_internal_transfer_end(self);
   result = weir_internal_transfer_reason(self, result);
-  if (result < 0) weir_internal_transfer_cancel(self, result);
+  if (result < 0) {
+    weir_internal_transfer_cut(self);
+    weir_internal_transfer_cancel(self, result);
+  }
   if (out_count != NULL) *out_count = self->count;
   return weir_internal_transfer_leave(self, result);
 }

@@ -5,7 +5,7 @@
 // Copies suspend as the reads and writes do that they consist of, and return their failures. Bytes
 // that were read but could not be written are not lost: they stay unread. After a copy by splice(2)
 // that was cut short these may be more than the channel's capacity, up to 1 MiB of them, in a pipe
-// of the kernel that the source keeps until they are read or it is closed. When the source runs dry
+// of the kernel that the source keeps until they are read or it is ended. When the source runs dry
 // for a moment, what was copied is flushed before the wait, whatever the target's auto-flush says.
 //
 // Example:

@@ -282,6 +282,116 @@ TEST_F(Copy, CancellingEitherChannelEndsItWithTheCause) {
   }
 }
 
+// The copy is about to run when another coroutine ends one of its channels: it must not wait again.
+
+enum class Ending { kAbort, kCancel, kClose };
+
+static void EndSource(ScriptedTransport &script, Ending how) {
+  if (how == Ending::kAbort) weir_connection_abort(script.connection());
+  if (how == Ending::kCancel) weir_read_channel_cancel(script.reader(), -EPROTO);
+  if (how == Ending::kClose) (void)weir_connection_close(script.connection());
+}
+
+static void EndTarget(ScriptedTransport &script, Ending how) {
+  if (how == Ending::kAbort) weir_connection_abort(script.connection());
+  if (how == Ending::kCancel) weir_write_channel_cancel(script.writer(), -EPROTO);
+  if (how == Ending::kClose) (void)weir_connection_close(script.connection());
+}
+
+static int CodeOf(Ending how) {
+  if (how == Ending::kAbort) return -ECONNABORTED;
+  return how == Ending::kCancel ? -EPROTO : WEIR_E_CLOSED;
+}
+
+constexpr Ending kEndings[] = {Ending::kAbort, Ending::kCancel, Ending::kClose};
+
+TEST_F(Copy, TheEndOfTheSourceIsNotMissedByACopyThatWasJustWoken) {
+  for (Ending how : kEndings) {
+    for (size_t size : {100, 9000}) {
+      WithTwo([&](ScriptedTransport &source, ScriptedTransport &target) {
+        source.Feed(Pattern(size));
+        target.SetRoom(0);
+        int result = 0;
+        Start([&] {
+          result = weir_copy(source.reader(), target.writer(), nullptr, nullptr);
+          return 0;
+        });
+        target.AddRoom(10);
+        weir_connection_set_close_timeout(source.connection(), 0);
+        int64_t before = weir_now();
+        EndSource(source, how);
+        for (int i = 0; i < 3; i++) EXPECT_EQ(0, weir_yield());
+        EXPECT_EQ(CodeOf(how), result);
+        EXPECT_LT(weir_now() - before, WEIR_SECOND);
+        target.SetRoom(ScriptedTransport::kUnlimited);
+      });
+    }
+  }
+}
+
+TEST_F(Copy, TheEndOfTheTargetIsNotMissedByACopyThatHasJustFlushed) {
+  for (Ending how : kEndings) {
+    WithTwo([&](ScriptedTransport &source, ScriptedTransport &target) {
+      source.Feed("flushed");
+      target.SetRoom(0);
+      int result = 0;
+      Start([&] {
+        result = weir_copy(source.reader(), target.writer(), nullptr, nullptr);
+        return 0;
+      });
+      target.SetRoom(ScriptedTransport::kUnlimited);
+      int64_t before = weir_now();
+      EndTarget(target, how);
+      for (int i = 0; i < 3; i++) EXPECT_EQ(0, weir_yield());
+      EXPECT_EQ(CodeOf(how), result);
+      EXPECT_LT(weir_now() - before, WEIR_SECOND);
+    });
+  }
+}
+
+TEST_F(Copy, TheEndOfOneTargetIsNotMissedByATeeThatWasJustWokenByTheOther) {
+  for (Ending how : kEndings) {
+    for (size_t size : {100, 9000}) {
+      WithTwo([&](ScriptedTransport &source, ScriptedTransport &first) {
+        ScriptedTransport second;
+        source.Feed(Pattern(size));
+        first.SetRoom(0);
+        int result = 0;
+        Start([&] {
+          result = weir_tee(source.reader(), first.writer(), second.writer(), nullptr);
+          return 0;
+        });
+        first.AddRoom(10);
+        int64_t before = weir_now();
+        EndTarget(second, how);
+        for (int i = 0; i < 3; i++) EXPECT_EQ(0, weir_yield());
+        EXPECT_EQ(CodeOf(how), result);
+        EXPECT_LT(weir_now() - before, WEIR_SECOND);
+        first.SetRoom(ScriptedTransport::kUnlimited);
+        if (!second.released()) (void)weir_connection_close(second.connection());
+      });
+    }
+  }
+}
+
+// The interruption is over with the copy: what its coroutine does next may wait.
+TEST_F(Copy, ItsCoroutineGoesOnAfterAnEnd) {
+  WithTwo([&](ScriptedTransport &source, ScriptedTransport &target) {
+    source.Feed("some");
+    target.SetRoom(0);
+    int delayed = -1;
+    Start([&] {
+      EXPECT_EQ(-EPROTO, weir_copy_and_close(source.reader(), target.writer(), nullptr, nullptr));
+      delayed = weir_delay(WEIR_MILLISECOND);
+      return 0;
+    });
+    target.AddRoom(1);
+    weir_read_channel_cancel(source.reader(), -EPROTO);
+    EXPECT_EQ(0, weir_scope_wait(nullptr));
+    EXPECT_EQ(0, delayed);
+  });
+}
+
 TEST_F(Copy, AConnectionEchoesItself) {
   EXPECT_EQ(0, RunLoop([&] {
               weir_connection *near = nullptr, *far = nullptr;
@@ -347,6 +457,66 @@ TEST_F(Copy, AndCloseCancelsBothWhenItFails) {
   });
 }
 
+// Whoever closes the target of a copy that has not come to the end breaks the stream off.
+TEST_F(Copy, AndCloseDoesNotLetAClosedTargetLookComplete) {
+  for (bool waits_for_source : {true, false}) {
+    WithTwo([&](ScriptedTransport &source, ScriptedTransport &target) {
+      source.Feed(Pattern(6000));
+      if (!waits_for_source) target.SetRoom(5000);
+      int result = 0;
+      Start([&] {
+        result = weir_copy_and_close(source.reader(), target.writer(), nullptr, nullptr);
+        return 0;
+      });
+      EXPECT_EQ(-ECONNABORTED, weir_connection_close(target.connection()));
+      EXPECT_EQ(WEIR_E_CLOSED, result);
+      EXPECT_EQ(1, target.aborted());
+      EXPECT_EQ(0, target.finished());
+    });
+  }
+}
+
+TEST_F(Copy, AClosedTargetEndsBetweenPiecesOnly) {
+  for (bool waits_for_source : {true, false}) {
+    WithTwo([&](ScriptedTransport &source, ScriptedTransport &target) {
+      source.Feed(Pattern(6000));
+      if (!waits_for_source) target.SetRoom(5000);
+      Start([&] {
+        EXPECT_EQ(WEIR_E_CLOSED, weir_copy(source.reader(), target.writer(), nullptr, nullptr));
+        return 0;
+      });
+      EXPECT_EQ(waits_for_source ? 0 : -ECONNABORTED, weir_connection_close(target.connection()));
+      EXPECT_EQ(waits_for_source ? 0 : 1, target.aborted());
+      EXPECT_EQ(waits_for_source ? 1 : 0, target.finished());
+    });
+  }
+}
+
+TEST_F(Copy, ThePeerOfAClosedTargetSeesThatItWasCutShort) {
+  EXPECT_EQ(0, RunLoop([&] {
+              weir_connection *from[2], *to[2];
+              EXPECT_EQ(0, weir_pipe(&from[0], &from[1], nullptr));
+              EXPECT_EQ(0, weir_pipe(&to[0], &to[1], nullptr));
+              Start([&] {
+                EXPECT_EQ(WEIR_E_CLOSED, weir_copy_and_close(weir_open_read_channel(from[1]),
+                                                             weir_open_write_channel(to[0], false),
+                                                             nullptr, nullptr));
+                return 0;
+              });
+              EXPECT_EQ(0, weir_write_string(weir_open_write_channel(from[0], true), "a part"));
+              EXPECT_EQ(0, weir_delay(WEIR_MILLISECOND));
+              EXPECT_EQ(-ECONNABORTED, weir_connection_close(to[0]));
+              uint64_t count = 0;
+              EXPECT_EQ(-ECONNRESET, weir_read_discard_exactly(weir_open_read_channel(to[1]),
+                                                               UINT64_MAX, &count));
+              for (weir_connection *each : {from[0], from[1], to[1]}) {
+                weir_connection_abort(each);
+                (void)weir_connection_close(each);
+              }
+              return 0;
+            }));
+}
+
 TEST_F(Copy, TeeDeliversToBoth) {
   const std::string all = Pattern(20000);
   WithTwo([&](ScriptedTransport &source, ScriptedTransport &first) {
@@ -381,6 +551,34 @@ TEST_F(Copy, CancellingAnyOfTheThreeOfATeeCancelsTheOthers) {
       EXPECT_EQ(-EPROTO, weir_read_channel_cause(source.reader()));
       EXPECT_EQ(-EPROTO, weir_write_channel_cause(first.writer()));
       EXPECT_EQ(-EPROTO, weir_write_channel_cause(second.writer()));
+      (void)weir_connection_close(second.connection());
+    });
+  }
+}
+
+// What another coroutine uses does not suffer from the end of the one that would copy.
+TEST_F(Copy, AndCloseAndTeeLeaveWhatOthersUse) {
+  for (bool source_busy : {true, false}) {
+    WithTwo([&](ScriptedTransport &source, ScriptedTransport &first) {
+      ScriptedTransport second;
+      first.SetRoom(0);
+      Start([&] {
+        char byte;
+        if (source_busy) return weir_read_exactly(source.reader(), &byte, 1);
+        EXPECT_EQ(0, weir_write_string(first.writer(), "x"));
+        return weir_flush(first.writer());
+      });
+      weir_timeout timeout = weir_timeout_begin(0);
+      EXPECT_EQ(-EBUSY, weir_copy_and_close(source.reader(), first.writer(), nullptr, nullptr));
+      EXPECT_EQ(-EBUSY, weir_tee(source.reader(), second.writer(), first.writer(), nullptr));
+      EXPECT_EQ(-EBUSY, weir_tee(source.reader(), second.writer(), second.writer(), nullptr));
+      weir_timeout_end(timeout);
+      EXPECT_EQ(0, weir_read_channel_cause(source.reader()));
+      EXPECT_EQ(0, weir_write_channel_cause(first.writer()));
+      EXPECT_EQ(0, weir_write_channel_cause(second.writer()));
+      first.SetRoom(ScriptedTransport::kUnlimited);
+      source.Feed("x");
+      EXPECT_EQ(0, weir_scope_wait(nullptr));
       (void)weir_connection_close(second.connection());
     });
   }

@@ -11,6 +11,7 @@ void weir_read_channel_cancel(weir_read_channel *channel, int cause) {
   // A span that was handed out stays valid until the next read, which finds nothing but the cause.
   weir_internal_reader_consume(channel, weir_internal_reader_held(channel));
   if (channel->busy) weir_internal_reader_interrupt(channel, channel->failure);
+  if (connection->transport->drop_read != NULL) connection->transport->drop_read(connection);
   if (connection->transport->cancel_read != NULL) {
     connection->transport->cancel_read(connection, channel->failure);
   }

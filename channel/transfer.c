@@ -10,6 +10,22 @@ static void hold(weir_internal_transfer *self, weir_internal_coroutine *holder) 
   for (int i = 0; i < self->target_count; i++) self->targets[i]->holder = holder;
 }
 
+static int check_one(const weir_connection *connection, bool busy) {
+  if (connection->loop != NULL && connection->loop != weir_internal_current_loop()) return -EXDEV;
+  return busy ? -EBUSY : 0;
+}
+
+int weir_internal_transfer_check(const weir_internal_transfer *self) {
+  if (weir_internal_current_coroutine() == NULL) return -EINVAL;
+  int result = check_one(weir_internal_reader_connection(self->source), self->source->busy);
+  for (int i = 0; i < self->target_count && result == 0; i++) {
+    weir_write_channel *target = self->targets[i];
+    result = check_one(weir_internal_writer_connection(target), target->busy);
+    if (result == 0 && i > 0 && target == self->targets[0]) result = -EBUSY;
+  }
+  return result;
+}
+
 static int enter_source(weir_read_channel *source) {
   return weir_internal_connection_enter_at_once(weir_internal_reader_connection(source),
                                                 &source->busy);
@@ -37,6 +53,7 @@ int weir_internal_transfer_begin(weir_internal_transfer *self) {
 
 int weir_internal_transfer_leave(weir_internal_transfer *self, int result) {
   hold(self, NULL);
+  weir_internal_coroutine_forget_interruption(weir_internal_current_coroutine());
   return let_go(self, self->target_count, result);
 }
 
@@ -75,6 +92,14 @@ int weir_internal_transfer_end(weir_internal_transfer *self) {
   return result;
 }
 
+void weir_internal_transfer_cut(weir_internal_transfer *self) {
+  for (int i = 0; i < self->target_count; i++) {
+    weir_write_channel *target = self->targets[i];
+    bool is_closing = weir_internal_writer_connection(target)->failure == WEIR_E_CLOSED;
+    if (is_closing && !target->closed) target->cut = true;
+  }
+}
+
 void weir_internal_transfer_cancel(weir_internal_transfer *self, int cause) {
   for (int i = 0; i < self->target_count; i++) weir_write_channel_cancel(self->targets[i], cause);
   weir_read_channel_cancel(self->source, cause);
@@ -84,6 +109,8 @@ int weir_internal_transfer_await_more(weir_internal_transfer *self) {
   int result = weir_internal_reader_fill_at_once(self->source);
   if (result == -EAGAIN) {
     result = weir_internal_transfer_flush(self);
+    // The wait for one channel may be the time in which another one ends.
+    if (result == 0) result = failure_of_any(self);
     if (result == 0) result = weir_internal_reader_fill(self->source);
   }
   return result > 0 ? 1 : result;
@@ -129,8 +156,8 @@ static int move(weir_internal_transfer *self, uint64_t limit) {
   weir_write_channel *target = self->targets[0];
   weir_connection *from = weir_internal_reader_connection(source);
   int result = weir_internal_connection_go_on(from);
-  if (result == 0) result = failure_of_any(self);
   if (result == 0) result = weir_internal_transfer_flush(self);
+  if (result == 0) result = failure_of_any(self);
   if (result < 0) return result;
   const uint64_t largest = WEIR_INTERNAL_LARGEST_CAPACITY;
   result = from->transport->copy_to(from, weir_internal_writer_connection(target),

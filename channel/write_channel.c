@@ -168,6 +168,9 @@ static int send_along(weir_write_channel *channel, weir_internal_outgoing *text)
   int result = weir_internal_connection_go_on(connection);
   if (channel->failure < 0) return channel->failure;
   if (result < 0) return result;
+  // Another of the holder's channels has ended.
+  if (channel->holder != NULL && weir_internal_coroutine_is_interrupted(channel->holder))
+    return -ECANCELED;
   size_t pending = weir_internal_writer_pending(channel);
   struct iovec buffers[WEIR_INTERNAL_WRITE_BUFFERS];
   int count = gather(channel, text, buffers);
@@ -286,6 +289,7 @@ int weir_internal_writer_pass(weir_write_channel *channel, weir_bytes bytes, siz
   } else {
     while (result == 0 && text.done < text.size) result = send_along(channel, &text);
     weir_internal_writer_settle(channel);
+    if (result < 0 && text.done > 0 && text.done < text.size) note_cut(channel);
   }
   *done += text.done;
   return result;

@@ -162,6 +162,18 @@ bool weir_internal_wake_present(weir_internal_coroutine *coroutine, int reason) 
   return is_parked(ticket) && weir_internal_wake(ticket, reason);
 }
 
+void weir_internal_coroutine_interrupt(weir_internal_coroutine *coroutine) {
+  if (!weir_internal_wake_present(coroutine, -ECANCELED)) coroutine->interrupted = true;
+}
+
+bool weir_internal_coroutine_is_interrupted(const weir_internal_coroutine *coroutine) {
+  return coroutine->interrupted;
+}
+
+void weir_internal_coroutine_forget_interruption(weir_internal_coroutine *coroutine) {
+  coroutine->interrupted = false;
+}
+
 // The timer stays armed when its suspension ends early, because most end early and the next
 // deadline is mostly later. So it may fire too soon, and is then armed again.
 static void fire_deadline(weir_internal_timer *timer) {
@@ -184,6 +196,10 @@ int weir_internal_suspend(weir_internal_ticket ticket, int64_t until) {
   weir_internal_coroutine *coroutine = ticket.coroutine;
   weir_internal_pre_suspend_run(coroutine);
   int stop = weir_internal_coroutine_check(coroutine);
+  if (coroutine->interrupted) {
+    coroutine->interrupted = false;
+    stop = -ECANCELED;
+  }
   if (stop < 0 && win(ticket)) return stop;
   coroutine->wake_at = until < coroutine->deadline ? until : coroutine->deadline;
   bool covered = coroutine->timer.armed && coroutine->timer.when <= coroutine->wake_at;

@@ -17,8 +17,10 @@ static void give_pipe_back(weir_tcp_connection *self) {
   weir_internal_kernel_pipe_give(self->descriptor.loop, &self->spliced);
 }
 
+// A copy that is suspended still names the pipe; it drops what is in it when it goes on.
 void weir_internal_tcp_drop_spliced(weir_tcp_connection *self) {
-  if (self->spliced.held > 0) give_pipe_back(self);
+  self->unwanted = true;
+  if (self->spliced.held > 0 && !self->passing) give_pipe_back(self);
 }
 
 // Returns how many bytes have come into the pipe; then it stays. -EAGAIN when no more is there;
@@ -47,7 +49,9 @@ static int take_in(weir_tcp_connection *self, size_t size) {
     weir_internal_operation readable = {.kind = WEIR_INTERNAL_READABLE,
                                         .descriptor = &self->descriptor};
     result = weir_internal_await(&readable);
-    if (result < 0) return result;
+    if (result == -ECANCELED || result == -ETIMEDOUT) return result;
+    // It is the source that has failed, not the target: |read| tells how.
+    if (result < 0) return -EAGAIN;
     result = take_what_is_there(self, size);
   } while (result == -EAGAIN);
   if (result == -EINVAL) return -ENOTSUP;
@@ -62,13 +66,15 @@ static int pass_on(weir_tcp_connection *self, weir_tcp_connection *target, size_
   weir_internal_operation operation = {.kind = WEIR_INTERNAL_SPLICE_OUT,
                                        .descriptor = &target->descriptor,
                                        .with.splice = {self->spliced.read_end, size}};
+  self->passing = true;
   int result = weir_internal_await(&operation);
+  self->passing = false;
+  if (result > 0) self->spliced.held -= (size_t)result;
+  if (self->spliced.held == 0 || self->unwanted) give_pipe_back(self);
   if (result < 0) {
     weir_internal_tcp_remember_failure(target, &operation, result);
     return result == -EINVAL ? -ENOTSUP : result;
   }
-  self->spliced.held -= (size_t)result;
-  if (self->spliced.held == 0) give_pipe_back(self);
   return result > 0 ? result : -EAGAIN;
 }
 

@@ -6,7 +6,10 @@
 #include <gtest/gtest.h>
 
 #include <cerrno>
+#include <cstddef>
+#include <filesystem>
 #include <functional>
+#include <iterator>
 #include <string>
 
 #include "testing/expect_coroutine.h"
@@ -183,6 +186,33 @@ TEST_F(SpliceInterrupted, ACancelOfTheSourceDropsWhatIsInThePipe) {
                      });
 }
 
+// Two descriptors and what is in them go when nobody can read it any more.
+TEST_F(SpliceInterrupted, WhatNobodyWillReadKeepsNoPipe) {
+  auto open_descriptors = [] {
+    namespace fs = std::filesystem;
+    return std::distance(fs::directory_iterator("/proc/self/fd"), fs::directory_iterator());
+  };
+  for (bool abort : {true, false}) {
+    for (bool during_the_copy : {true, false}) {
+      auto end = [&](Stuck *stuck) {
+        if (abort) weir_connection_abort(stuck->relay.source);
+        if (!abort) weir_read_channel_cancel(stuck->relay.from(), -EPROTO);
+      };
+      std::ptrdiff_t before = 0;
+      InterruptStuckCopy(
+          [&](Stuck *stuck) {
+            before = open_descriptors();
+            if (during_the_copy) end(stuck);
+            if (!during_the_copy) weir_job_cancel(stuck->copy);
+          },
+          [&](Stuck *stuck) {
+            if (!during_the_copy) end(stuck);
+            EXPECT_EQ(before - 2, open_descriptors());
+          });
+    }
+  }
+}
+
 TEST_F(SpliceInterrupted, AnAbortOfEitherSideEndsIt) {
   for (bool source : {true, false}) {
     InterruptStuckCopy(
@@ -210,6 +240,25 @@ TEST_F(SpliceInterrupted, ACloseOfEitherSideEndsIt) {
         },
         [&](Stuck *stuck) { EXPECT_EQ(WEIR_E_CLOSED, stuck->result); });
   }
+}
+
+TEST_F(SpliceInterrupted, TheReceiverOfAClosedTargetSeesThatItWasCutShort) {
+  SpliceCounts counts;
+  ExpectRelayRun(counts, [&] {
+    Relay relay = MakeRelay();
+    weir_job *copy =
+        LaunchJob([&] { return weir_copy_and_close(relay.from(), relay.to(), nullptr, nullptr); });
+    weir_job *sender = LaunchJob([&] { return relay.sender.Send(Data()); });
+    std::string received;
+    EXPECT_EQ(0, relay.receiver.Receive(&received, Data().size()));
+    EXPECT_EQ(0, EndOf(sender));
+    EXPECT_EQ(-ECONNABORTED, weir_connection_close(relay.target));
+    relay.target = nullptr;
+    EXPECT_EQ(WEIR_E_CLOSED, EndOf(copy));
+    EXPECT_EQ(-ECONNRESET, relay.receiver.ReceiveAll(&received));
+    CloseRelay(relay);
+    return 0;
+  });
 }
 
 TEST_F(SpliceInterrupted, AResetOfTheTargetIsItsFailure) {

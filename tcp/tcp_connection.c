@@ -97,6 +97,10 @@ static void tcp_interrupt_write(weir_connection *connection, int reason) {
   interrupt(connection, WEIR_INTERNAL_WRITE, reason);
 }
 
+static void tcp_drop_read(weir_connection *connection) {
+  weir_internal_tcp_drop_spliced(tcp_of(connection));
+}
+
 static void tell_watcher(weir_tcp_connection *self) {
   weir_internal_watcher *watcher = self->watcher;
   self->watcher = NULL;
@@ -133,6 +137,7 @@ static int tcp_finish_write(weir_connection *connection, bool wait) {
 static void tcp_abort(weir_connection *connection) {
   weir_tcp_connection *self = tcp_of(connection);
   const weir_internal_system_calls *calls = calls_of(self);
+  weir_internal_tcp_drop_spliced(self);
   // Dissolving the association makes Linux drop all output and send a reset at once, while the file
   // descriptor stays ours until the close.
   const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
@@ -176,6 +181,7 @@ static const weir_internal_transport tcp_transport = {
     .finish_write = tcp_finish_write,
     .linger = weir_internal_tcp_linger,
     .abort = tcp_abort,
+    .drop_read = tcp_drop_read,
     .copy_to = weir_internal_tcp_copy_to,
     .release = tcp_release,
 };

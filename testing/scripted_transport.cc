@@ -57,8 +57,8 @@ struct ScriptedTransport::Operations {
   }
 
   static constexpr weir_internal_transport kTransport = {
-      Read,   Write, InterruptRead, InterruptWrite, WatchWrite, UnwatchWrite, FinishWrite,
-      Linger, Abort, nullptr,       nullptr,        nullptr,    nullptr,      Release,
+      Read,  Write,   InterruptRead, InterruptWrite, WatchWrite, UnwatchWrite, FinishWrite, Linger,
+      Abort, nullptr, nullptr,       nullptr,        nullptr,    nullptr,      Release,
   };
 };
 

@@ -21,6 +21,11 @@ typedef struct weir_internal_transfer {
   uint64_t count;  // bytes that all targets took
 } weir_internal_transfer;
 
+// weir_internal_transfer_check tells whether the channels are the caller's to use: -EBUSY or -EXDEV
+// when one is in the hands of another coroutine or thread, and -EINVAL outside a coroutine,
+// otherwise 0. Those of others must not suffer from whatever happens to the caller.
+WEIR_MUST_USE int weir_internal_transfer_check(const weir_internal_transfer *self);
+
 // weir_internal_transfer_begin takes hold of the channels. Returns 0, or a negative code, and then
 // none is held.
 WEIR_MUST_USE int weir_internal_transfer_begin(weir_internal_transfer *self);
@@ -45,6 +50,10 @@ WEIR_MUST_USE int weir_internal_transfer_end(weir_internal_transfer *self);
 
 // weir_internal_transfer_cancel cancels all channels with |cause|.
 void weir_internal_transfer_cancel(weir_internal_transfer *self, int cause);
+
+// weir_internal_transfer_cut breaks off the streams of targets that others are closing, which
+// cannot be cancelled any more: they must not end as if they were complete. All are held.
+void weir_internal_transfer_cut(weir_internal_transfer *self);
 
 // weir_internal_transfer_reason returns why the transfer failed with |result|: another coroutine
 // may have ended one of the channels.

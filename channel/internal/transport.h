@@ -75,6 +75,10 @@ typedef struct weir_internal_transport {
   // yet. NULL: the whole connection is aborted instead.
   void (*cancel_write)(weir_connection *self, int cause);
 
+  // Nobody will read any more, and the peer is not told: gives up what is held of the unread bytes
+  // outside the channel. Does not suspend. NULL: nothing is.
+  void (*drop_read)(weir_connection *self);
+
   // Moves up to |size| bytes that come next straight to |target|, a connection of the same loop
   // whose channel holds nothing unsent, without bringing them into the program. Suspends until
   // there are some and |target| takes some. Returns their number, at least 1. -EAGAIN: what comes

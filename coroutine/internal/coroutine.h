@@ -50,6 +50,7 @@ struct weir_internal_coroutine {
   uint32_t turn;  // of the allowance that was taken away, what is left of the turn
   uint32_t shields;
   bool cancelled;
+  bool interrupted;       // the next suspension returns at once, shield or not
   bool deadline_expired;  // an operation returned -ETIMEDOUT because of the present deadline
   uint32_t bracket_depth;
   uint32_t deadline_owner;  // depth of the bracket that set the deadline; 0: inherited

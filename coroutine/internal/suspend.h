@@ -42,6 +42,14 @@ WEIR_MUST_USE int weir_internal_check(const weir_internal_loop *loop);
 // waits for returns |reason|, once. Returns false when it is not suspended, or woken already.
 bool weir_internal_wake_present(weir_internal_coroutine *coroutine, int reason);
 
+// weir_internal_coroutine_interrupt ends the suspension in which |coroutine|, of this thread, is:
+// what it waits for returns -ECANCELED, once. When it is not suspended, or woken already, that
+// happens to its next suspension, unless it forgets the interruption before; so nobody who is about
+// to wait is missed.
+void weir_internal_coroutine_interrupt(weir_internal_coroutine *coroutine);
+bool weir_internal_coroutine_is_interrupted(const weir_internal_coroutine *coroutine);
+void weir_internal_coroutine_forget_interruption(weir_internal_coroutine *coroutine);
+
 typedef struct weir_internal_ticket {
   weir_internal_coroutine *coroutine;
   uint64_t generation;

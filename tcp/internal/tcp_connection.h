@@ -45,6 +45,8 @@ struct weir_tcp_connection {
   int failure;
   bool end_seen;
   bool few_spliced;  // the last splice took so little that it was not worth it
+  bool passing;      // a copy is suspended that names the pipe below
+  bool unwanted;     // nobody will read any more
   // Unread bytes that have left the socket already; see splice.c.
   weir_internal_kernel_pipe spliced;
   char local[WEIR_ADDRESS_TEXT_SIZE];

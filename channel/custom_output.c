@@ -85,7 +85,7 @@ static int write_copy(weir_internal_custom_connection *self) {
   if (size > room) size = room;
   memcpy(copy, writer->buffer + writer->start, size);
   int result = call_write(self, copy, size, true);
-  weir_internal_buffer_give(pool, memory, WEIR_INTERNAL_POOLED_SIZE);
+  if (memory != NULL) weir_internal_buffer_give(pool, memory, WEIR_INTERNAL_POOLED_SIZE);
   return result;
 }
 

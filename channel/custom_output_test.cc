@@ -141,6 +141,32 @@ TEST_F(CustomOutput, WithoutMemoryForItsCoroutineTheConnectionBreaks) {
   });
 }
 
+TEST_F(CustomOutput, WithoutMemoryForItsCopyItSendsAndTheNextOperationHasMemoryAgain) {
+  int survived = 0;
+  for (int nth = 1; nth <= 4; nth++) {
+    WithCustom([&] {
+      const std::string text(2000, 'x');
+      streams_.room = 0;
+      EXPECT_EQ(0, Write(text, true));
+      EXPECT_EQ(0u, custom_->pool->count);
+      allocator().FailNth(nth);
+      Turns();
+      bool refused = allocator().refused();
+      allocator().FailNth(0);
+      if (!streams_.inside) return;  // there was no memory for the coroutine
+      survived += refused ? 1 : 0;
+      streams_.room = 100000;
+      streams_.Wake();
+      Turns();
+      EXPECT_EQ(text, streams_.output);
+      EXPECT_EQ(0, Write("again", true));
+      EXPECT_EQ(0, weir_flush(Writer(true)));
+      EXPECT_EQ(text + "again", streams_.output);
+    });
+  }
+  EXPECT_LT(0, survived);
+}
+
 TEST_F(CustomOutput, ACloseWaitsForTheBackgroundOutput) {
   WithCustom([&] {
     streams_.room = 0;

@@ -167,6 +167,44 @@ TEST_F(CustomOutput, WithoutMemoryForItsCopyItSendsAndTheNextOperationHasMemoryA
   EXPECT_LT(0, survived);
 }
 
+TEST_F(CustomOutput, WhatDoesNotWaitKnowsNothingOfItsCoroutinesEnd) {
+  // Each operation says what a channel below would say.
+  weir_custom_operations operations = {};
+  operations.read = [](void *, void *out, size_t, bool wait) {
+    *static_cast<char *>(out) = 'r';
+    int result = wait ? 0 : weir_internal_check(nullptr);
+    return result < 0 ? result : 1;
+  };
+  operations.write = [](void *context, const void *, size_t size, bool wait) {
+    int result = wait ? 0 : weir_internal_check(nullptr);
+    if (result == 0 && !wait) ++*static_cast<int *>(context);
+    return result < 0 ? result : static_cast<int>(size);
+  };
+  operations.finish = [](void *context, bool wait) {
+    int result = wait ? 0 : weir_internal_check(nullptr);
+    if (result == 0 && !wait) ++*static_cast<int *>(context);
+    return result;
+  };
+  int calls = 0;
+  EXPECT_EQ(0, RunLoop([&] {
+              EXPECT_EQ(0, weir_custom_connection(&custom_, &operations, &calls, nullptr));
+              weir_job *job;
+              Start(
+                  [&] {
+                    EXPECT_EQ(0, Write("at the close"));
+                    EXPECT_EQ(-ECANCELED, weir_delay(WEIR_FOREVER));
+                    EXPECT_EQ(0, Close());
+                    return 0;
+                  },
+                  &job);
+              weir_job_cancel(job);
+              EXPECT_EQ(0, weir_job_wait(job, nullptr));
+              weir_job_close(job);
+              return 0;
+            }));
+  EXPECT_EQ(2, calls);
+}
+
 TEST_F(CustomOutput, ACloseWaitsForTheBackgroundOutput) {
   WithCustom([&] {
     streams_.room = 0;

@@ -25,13 +25,18 @@ static inline int send_now(weir_write_channel *channel) {
 
 int weir_internal_writer_send(weir_write_channel *channel) { return send_now(channel); }
 
-int weir_internal_writer_watch(weir_write_channel *channel) {
+int weir_internal_writer_try_to_watch(weir_write_channel *channel) {
   weir_connection *connection = weir_internal_writer_connection(channel);
   int result = connection->transport->watch_write(connection, &channel->watcher);
-  if (result < 0) return weir_internal_writer_fail(channel, result);
+  if (result < 0) return result;
   channel->watching = true;
   weir_internal_connection_background(connection);
   return 0;
+}
+
+int weir_internal_writer_watch(weir_write_channel *channel) {
+  int result = weir_internal_writer_try_to_watch(channel);
+  return result < 0 ? weir_internal_writer_fail(channel, result) : 0;
 }
 
 void weir_internal_writer_rest(weir_write_channel *channel) {

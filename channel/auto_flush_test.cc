@@ -188,6 +188,70 @@ TEST_F(AutoFlush, WhatACancelledCoroutineWroteStillLeaves) {
   });
 }
 
+// The entry of an operation lets others run now and then. What was written before is left to the
+// operation then; when it does not come about, that must not be forgotten.
+TEST_F(AutoFlush, WhatWasWrittenLeavesAlthoughTheNextOperationIsCancelledAtItsEntry) {
+  using Operation = int (*)(weir_write_channel *);
+  const Operation operations[] = {
+      [](weir_write_channel *writer) { return weir_write_string(writer, "x"); },
+      [](weir_write_channel *writer) { return weir_write_await_room(writer, 1); },
+      [](weir_write_channel *writer) { return weir_write_available(writer, "x", 1); },
+      [](weir_write_channel *writer) { return weir_write_gather(writer, nullptr, 0, nullptr); },
+      [](weir_write_channel *writer) { return weir_write_format(writer, "x"); },
+  };
+  for (Operation operation : operations) {
+    WithScript([&](ScriptedTransport &script) {
+      weir_write_channel *writer = script.writer(true);
+      weir_job *job;
+      Start(
+          [&] {
+            int result = Line(script, "first");
+            while (result == 0 || result == 1) result = operation(writer);
+            EXPECT_EQ(-ECANCELED, result);
+            EXPECT_LT(0u, weir_write_pending(writer));
+            weir_shield shield = weir_shield_begin();
+            EXPECT_EQ(0, weir_delay(WEIR_SECOND));
+            EXPECT_EQ(0u, weir_write_pending(writer));
+            weir_shield_end(shield);
+            return 0;
+          },
+          &job);
+      weir_job_cancel(job);
+      EXPECT_EQ(0, weir_job_wait(job, nullptr));
+      weir_job_close(job);
+      EXPECT_EQ(weir_total_bytes_written(writer), script.sent().size());
+    });
+  }
+}
+
+// The same for those that do not come back to their entry: wherever that falls.
+TEST_F(AutoFlush, WhatWasWrittenLeavesAlthoughAFlushOrCloseIsCancelledAtItsEntry) {
+  for (auto operation : {weir_flush, weir_write_channel_close}) {
+    int cancelled = 0;
+    for (int before = 0; before < 200; before++) {
+      WithScript([&](ScriptedTransport &script) {
+        weir_write_channel *writer = script.writer(true);
+        weir_job *job;
+        Start(
+            [&] {
+              int result = Line(script, "line");
+              for (int i = 0; i < before && result == 0; i++) {
+                result = weir_write_await_room(writer, 1);
+              }
+              if (result == 0 && operation(writer) == -ECANCELED) cancelled++;
+              return 0;
+            },
+            &job);
+        weir_job_cancel(job);
+        EXPECT_EQ(0, weir_job_wait(job, nullptr));
+        weir_job_close(job);
+        EXPECT_EQ("line\r\n", script.sent());
+      });
+    }
+    EXPECT_LT(0, cancelled);
+  }
+}
+
 TEST_F(AutoFlush, AFailureInTheBackgroundIsToldToTheNextOperation) {
   WithScript([](ScriptedTransport &script) {
     script.writer(true);

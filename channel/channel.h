@@ -86,7 +86,9 @@ void weir_connection_set_close_timeout(weir_connection *connection, int64_t nano
 // dropped; so the peer gets all output, even if its input was not read to the end. A peer that
 // keeps its end open makes this take the whole close timeout: where that is usual, shorten it with
 // weir_connection_set_close_timeout. In a coroutine that was cancelled or whose deadline passes,
-// the loop does all this alone and the function returns at once. NULL is legal and does nothing.
+// the loop does all this alone and the function returns at once. The close of a custom connection
+// waits, beyond all timeouts, for an operation of the user's that is in flight and goes on although
+// it was interrupted. NULL is legal and does nothing.
 //
 // In every case, except -EXDEV, -EINVAL (outside a coroutine) and -EALREADY (another coroutine is
 // closing it), the connection must not be used any more. Returns 0 when all output was sent;

@@ -53,7 +53,9 @@ typedef enum weir_copy_method {
 
 // All zero is the default.
 typedef struct weir_copy_options {
-  uint64_t limit;  // bytes to copy at most; 0: no limit
+  // Bytes to copy at most. 0 is no limit: whoever copies a length that was received, which may be
+  // 0, has to leave out the call then, lest it copies all that follows.
+  uint64_t limit;
   weir_copy_method method;
 } weir_copy_options;
 
@@ -73,7 +75,8 @@ WEIR_MUST_USE int weir_copy_and_close(weir_read_channel *source, weir_write_chan
 
 // weir_copy_until copies up to the next |delimiter|, as weir_read_until reads, but whatever comes
 // before the delimiter is written to |target| as it comes; so no memory limits it. The default
-// limit of |options| is none here. *out_count is as above. With -EMSGSIZE or a missing delimiter
+// limit of |options| is none here. |delimiter| must not be a span that |source| has handed out.
+// *out_count is as above. With -EMSGSIZE or a missing delimiter
 // what was copied stays copied.
 WEIR_MUST_USE int weir_copy_until(weir_read_channel *source, weir_bytes delimiter,
                                   const weir_read_until_options *options,

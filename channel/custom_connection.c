@@ -19,12 +19,20 @@ int weir_internal_custom_result(int result, size_t size, bool wait) {
 
 // Interrupting
 
-void weir_internal_custom_begin(weir_internal_custom_call *call) {
+weir_shield weir_internal_custom_begin(weir_internal_custom_call *call, bool wait) {
+  if (!wait) return weir_shield_begin();
   call->coroutine = weir_internal_current_coroutine();
   call->interrupted = false;
+  return (weir_shield){{0}};
 }
 
-void weir_internal_custom_end(weir_internal_custom_call *call) { call->coroutine = NULL; }
+void weir_internal_custom_end(weir_internal_custom_call *call, bool wait, weir_shield shield) {
+  if (wait) {
+    call->coroutine = NULL;
+  } else {
+    weir_shield_end(shield);
+  }
+}
 
 void weir_internal_custom_interrupt(weir_internal_custom_connection *self,
                                     weir_internal_custom_call *call) {
@@ -50,16 +58,18 @@ static int read_at_once(weir_internal_custom_connection *self, weir_internal_len
   int count = lender->lend(lender, buffers);
   if (count < 0) return count;
   size_t size = buffers[0].iov_len;
+  weir_shield shield = weir_internal_custom_begin(&self->reading, false);
   int result = self->operations.read(self->context, buffers[0].iov_base, size, false);
+  weir_internal_custom_end(&self->reading, false, shield);
   result = weir_internal_custom_result(result, size, false);
   if (result <= 0 && lender->take_back != NULL) lender->take_back(lender);
   return result;
 }
 
 static int read_waiting(weir_internal_custom_connection *self) {
-  weir_internal_custom_begin(&self->reading);
+  weir_shield shield = weir_internal_custom_begin(&self->reading, true);
   int result = self->operations.read(self->context, self->reserve, sizeof self->reserve, true);
-  weir_internal_custom_end(&self->reading);
+  weir_internal_custom_end(&self->reading, true, shield);
   result = weir_internal_custom_result(result, sizeof self->reserve, true);
   if (result > 0) self->held = (size_t)result;
   return result;

@@ -45,8 +45,8 @@ extern "C" {
 // and one of |write| and |finish| are in flight at a time, all on the thread of the connection.
 // With |wait| a function may suspend, in whatever coroutine reads, writes, or closes; without, it
 // must not, and returns -EAGAIN when it can do nothing now: then it is called again with |wait|,
-// perhaps in a coroutine of the connection's own, which belongs to no scope. A |read| that waits
-// may get less room than one that does not.
+// perhaps in a coroutine of the connection's own, which belongs to no scope. Without |wait| it
+// stands behind a shield. A |read| that waits may get less room than one that does not.
 typedef struct weir_custom_operations {
   // Reads 1 to |size| bytes, at most INT_MAX, into |out| and returns their number; 0 at the end of
   // the stream; or a negative code. NULL: the stream has ended.

@@ -18,17 +18,17 @@ static int take_outcome(weir_internal_custom_connection *self) {
 static int call_write(weir_internal_custom_connection *self, const void *data, size_t size,
                       bool wait) {
   if (self->operations.write == NULL) return -EPIPE;
-  if (wait) weir_internal_custom_begin(&self->writing);
+  weir_shield shield = weir_internal_custom_begin(&self->writing, wait);
   int result = self->operations.write(self->context, data, size, wait);
-  if (wait) weir_internal_custom_end(&self->writing);
+  weir_internal_custom_end(&self->writing, wait, shield);
   return weir_internal_custom_result(result == 0 ? -EINVAL : result, size, wait);
 }
 
 static int call_finish(weir_internal_custom_connection *self, bool wait) {
   if (self->operations.finish == NULL) return 0;
-  if (wait) weir_internal_custom_begin(&self->writing);
+  weir_shield shield = weir_internal_custom_begin(&self->writing, wait);
   int result = self->operations.finish(self->context, wait);
-  if (wait) weir_internal_custom_end(&self->writing);
+  weir_internal_custom_end(&self->writing, wait, shield);
   return weir_internal_custom_result(result > 0 ? 0 : result, 0, wait);
 }
 
@@ -85,7 +85,7 @@ static int write_copy(weir_internal_custom_connection *self) {
   if (size > room) size = room;
   memcpy(copy, writer->buffer + writer->start, size);
   int result = call_write(self, copy, size, true);
-  weir_internal_buffer_give(pool, memory, WEIR_INTERNAL_POOLED_SIZE);
+  if (memory != NULL) weir_internal_buffer_give(pool, memory, WEIR_INTERNAL_POOLED_SIZE);
   return result;
 }
 

@@ -141,6 +141,70 @@ TEST_F(CustomOutput, WithoutMemoryForItsCoroutineTheConnectionBreaks) {
   });
 }
 
+TEST_F(CustomOutput, WithoutMemoryForItsCopyItSendsAndTheNextOperationHasMemoryAgain) {
+  int survived = 0;
+  for (int nth = 1; nth <= 4; nth++) {
+    WithCustom([&] {
+      const std::string text(2000, 'x');
+      streams_.room = 0;
+      EXPECT_EQ(0, Write(text, true));
+      EXPECT_EQ(0u, custom_->pool->count);
+      allocator().FailNth(nth);
+      Turns();
+      bool refused = allocator().refused();
+      allocator().FailNth(0);
+      if (!streams_.inside) return;  // there was no memory for the coroutine
+      survived += refused ? 1 : 0;
+      streams_.room = 100000;
+      streams_.Wake();
+      Turns();
+      EXPECT_EQ(text, streams_.output);
+      EXPECT_EQ(0, Write("again", true));
+      EXPECT_EQ(0, weir_flush(Writer(true)));
+      EXPECT_EQ(text + "again", streams_.output);
+    });
+  }
+  EXPECT_LT(0, survived);
+}
+
+TEST_F(CustomOutput, WhatDoesNotWaitKnowsNothingOfItsCoroutinesEnd) {
+  // Each operation says what a channel below would say.
+  weir_custom_operations operations = {};
+  operations.read = [](void *, void *out, size_t, bool wait) {
+    *static_cast<char *>(out) = 'r';
+    int result = wait ? 0 : weir_internal_check(nullptr);
+    return result < 0 ? result : 1;
+  };
+  operations.write = [](void *context, const void *, size_t size, bool wait) {
+    int result = wait ? 0 : weir_internal_check(nullptr);
+    if (result == 0 && !wait) ++*static_cast<int *>(context);
+    return result < 0 ? result : static_cast<int>(size);
+  };
+  operations.finish = [](void *context, bool wait) {
+    int result = wait ? 0 : weir_internal_check(nullptr);
+    if (result == 0 && !wait) ++*static_cast<int *>(context);
+    return result;
+  };
+  int calls = 0;
+  EXPECT_EQ(0, RunLoop([&] {
+              EXPECT_EQ(0, weir_custom_connection(&custom_, &operations, &calls, nullptr));
+              weir_job *job;
+              Start(
+                  [&] {
+                    EXPECT_EQ(0, Write("at the close"));
+                    EXPECT_EQ(-ECANCELED, weir_delay(WEIR_FOREVER));
+                    EXPECT_EQ(0, Close());
+                    return 0;
+                  },
+                  &job);
+              weir_job_cancel(job);
+              EXPECT_EQ(0, weir_job_wait(job, nullptr));
+              weir_job_close(job);
+              return 0;
+            }));
+  EXPECT_EQ(2, calls);
+}
+
 TEST_F(CustomOutput, ACloseWaitsForTheBackgroundOutput) {
   WithCustom([&] {
     streams_.room = 0;

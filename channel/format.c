@@ -17,7 +17,7 @@ static int format_apart(weir_write_channel *channel, size_t size, const char *fo
   int result = vsnprintf(memory, size + 1, format, arguments);
   if (result >= 0) {
     const weir_bytes bytes = weir_bytes_of(memory, size);
-    weir_internal_outgoing text = {&bytes, 1, size, 0};
+    weir_internal_outgoing text = weir_internal_outgoing_of(&bytes, 1, size);
     result = weir_internal_writer_put(channel, &text);
   } else {
     result = -EINVAL;

@@ -52,7 +52,7 @@ static pipe_end *end_of(weir_connection *connection) { return (pipe_end *)connec
 // The ring
 
 static void empty(memory_pipe *pipe, byte_ring *ring) {
-  if (ring->data != ring->reserve) {
+  if (ring->data != NULL && ring->data != ring->reserve) {
     weir_internal_buffer_give(pipe->pool, ring->data, ring->size);
   }
   ring->data = NULL;

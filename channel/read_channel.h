@@ -170,7 +170,8 @@ WEIR_MUST_USE int weir_append_until(weir_read_channel *channel, weir_bytes delim
 
 // weir_read_skip_if_found reads and drops the bytes of |expected| if they come next. Returns 1 when
 // they did; 0 when something else comes next, or the stream ends before, and then nothing is read;
-// -EMSGSIZE when |expected| is above the channel's limit. An empty |expected| is always found.
+// -EMSGSIZE when |expected| is above the channel's limit. An empty |expected| is always found; it
+// must not be a span that this channel has handed out.
 WEIR_MUST_USE int weir_read_skip_if_found(weir_read_channel *channel, weir_bytes expected);
 
 // Looking ahead

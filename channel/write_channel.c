@@ -136,25 +136,41 @@ int weir_internal_writer_failed(weir_write_channel *channel, int failure) {
 
 // Sending
 
+// Counts the next |size| bytes of |text| as written.
+static void advance(weir_internal_outgoing *text, size_t size) {
+  text->done += size;
+  while (size > 0) {
+    size_t rest = text->parts[text->part].size - text->offset;
+    if (size < rest) {
+      text->offset += size;
+      return;
+    }
+    size -= rest;
+    text->part++;
+    text->offset = 0;
+  }
+}
+
 // Fills in |buffers| with what is unsent and, behind it, the rest of |text|. Returns their number.
 static int gather(const weir_write_channel *channel, const weir_internal_outgoing *text,
                   struct iovec *buffers) {
   size_t left = WEIR_INTERNAL_LARGEST_CAPACITY;
-  size_t skip = text->done;
+  size_t skipped = text->offset;
   int count = 0;
   size_t pending = weir_internal_writer_pending(channel);
   if (pending > 0) {
     buffers[count++] = (struct iovec){channel->buffer + channel->start, pending};
   }
-  for (int i = 0; i < text->count && count < WEIR_INTERNAL_WRITE_BUFFERS && left > 0; i++) {
+  for (int i = text->part; i < text->count && count < WEIR_INTERNAL_WRITE_BUFFERS && left > 0;
+       i++) {
     weir_bytes part = text->parts[i];
-    size_t skipped = skip < part.size ? skip : part.size;
-    skip -= skipped;
     size_t size = part.size - skipped < left ? part.size - skipped : left;
-    if (size == 0) continue;
-    // The casts are for iovec, which serves reading too.
-    buffers[count++] = (struct iovec){(void *)(uintptr_t)(part.data + skipped), size};
+    if (size > 0) {
+      // The casts are for iovec, which serves reading too.
+      buffers[count++] = (struct iovec){(void *)(uintptr_t)(part.data + skipped), size};
+    }
     left -= size;
+    skipped = 0;
   }
   return count;
 }
@@ -180,14 +196,14 @@ static int send_along(weir_write_channel *channel, weir_internal_outgoing *text)
   size_t from_buffer = sent < pending ? sent : pending;
   channel->start += (uint32_t)from_buffer;
   channel->gone += sent;
-  text->done += sent - from_buffer;
+  advance(text, sent - from_buffer);
   return channel->failure;  // a cancel that the transport did not notice
 }
 
 // Sends until |size| bytes fit into the buffer.
 static int send_until_room(weir_write_channel *channel, size_t size) {
-  weir_internal_outgoing nothing = {NULL, 0, 0, 0};
-  int result = 0;
+  weir_internal_outgoing nothing = weir_internal_outgoing_of(NULL, 0, 0);
+  int result = channel->failure;
   while (result == 0 && !fits(channel, size)) result = send_along(channel, &nothing);
   return result;
 }
@@ -198,9 +214,11 @@ int weir_internal_writer_flush(weir_write_channel *channel) {
   return result;
 }
 
+// The loop sends what does not leave now, with or without auto-flush. A failure is kept for the
+// next write; if only the loop cannot watch, the next write waits.
 static void reached_capacity(weir_write_channel *channel) {
-  // On -EAGAIN the next write waits; a failure is kept for it.
   int result = channel->watching ? 0 : weir_internal_writer_send(channel);
+  if (result == -EAGAIN) result = weir_internal_writer_try_to_watch(channel);
   (void)result;
 }
 
@@ -216,17 +234,35 @@ static void send_if_full(weir_write_channel *channel) {
   if (weir_internal_writer_pending(channel) == channel->capacity) reached_capacity(channel);
 }
 
-static void append_rest(weir_write_channel *channel, weir_internal_outgoing *text) {
-  size_t skip = text->done;
-  for (int i = 0; i < text->count; i++) {
-    weir_bytes part = text->parts[i];
-    size_t skipped = skip < part.size ? skip : part.size;
-    skip -= skipped;
-    if (part.size == skipped) continue;
-    append_bytes(channel, weir_bytes_of(part.data + skipped, part.size - skipped));
+// Appends as much of |text| as there is room for.
+static void append_some(weir_write_channel *channel, weir_internal_outgoing *text) {
+  size_t room = channel->capacity - weir_internal_writer_pending(channel);
+  while (room > 0 && text->done < text->size) {
+    weir_bytes part = text->parts[text->part];
+    size_t size = part.size - text->offset < room ? part.size - text->offset : room;
+    append_bytes(channel, weir_bytes_of(part.data + text->offset, size));
+    room -= size;
+    if (size == 0) text->part++;
+    advance(text, size);
   }
-  text->done = text->size;
+}
+
+static void append_rest(weir_write_channel *channel, weir_internal_outgoing *text) {
+  append_some(channel, text);
   send_if_full(channel);
+}
+
+// Parts so many and so small that one write of the transport would not take much of them go through
+// the buffer, where they come together.
+static void collect(weir_write_channel *channel, weir_internal_outgoing *text) {
+  if (text->count - text->part < WEIR_INTERNAL_WRITE_BUFFERS) return;
+  size_t size = text->parts[text->part].size - text->offset;
+  for (int i = 1; i < WEIR_INTERNAL_WRITE_BUFFERS && size < channel->capacity; i++) {
+    size += text->parts[text->part + i].size;
+  }
+  if (size < channel->capacity && weir_internal_writer_take_buffer(channel) == 0) {
+    append_some(channel, text);
+  }
 }
 
 // Tells whether the rest of |text| has room in the buffer, if it needs one.
@@ -253,17 +289,18 @@ static void send_at_once(weir_write_channel *channel, weir_internal_outgoing *te
   if (sent < 0) {
     weir_internal_writer_fail(channel, sent);
     channel->gone += text->size;  // taken and lost, as what a buffer holds would be
-    text->done = text->size;
+    advance(text, text->size);
     return;
   }
   channel->gone += (uint64_t)sent;
-  text->done = (size_t)sent;
+  advance(text, (size_t)sent);
 }
 
 int weir_internal_writer_put(weir_write_channel *channel, weir_internal_outgoing *text) {
-  int result = 0;
+  // Whoever holds the channel for long may find that the loop has failed to send.
+  int result = channel->failure;
   bool is_just_the_capacity = text->size == channel->capacity && text->size > 0;
-  if (is_just_the_capacity && weir_internal_writer_pending(channel) == 0) {
+  if (result == 0 && is_just_the_capacity && weir_internal_writer_pending(channel) == 0) {
     // The buffer first: what the transport does not take must have a place.
     result = weir_internal_writer_take_buffer(channel);
     if (result == 0) send_at_once(channel, text);
@@ -272,17 +309,24 @@ int weir_internal_writer_put(weir_write_channel *channel, weir_internal_outgoing
     // What fits into the capacity as a whole is taken as a whole. When something is unsent the
     // buffer is there, and stays; so it cannot be missing after the first part was sent. The rest
     // of something larger does without.
+    bool is_whole = text->size <= channel->capacity;
     bool no_memory = text->done == 0 && fits(channel, text->size);
+    if (!is_whole) collect(channel, text);
     result = no_memory ? -ENOMEM : send_along(channel, text);
   }
-  if (result == 0 && text->done < text->size) append_rest(channel, text);
+  if (result == 0 && text->done < text->size) {
+    append_rest(channel, text);
+    if (is_just_the_capacity && weir_internal_writer_pending(channel) > 0) {
+      reached_capacity(channel);
+    }
+  }
   weir_internal_writer_settle(channel);
   if (result < 0 && text->done > 0 && text->done < text->size) note_cut(channel);
   return result;
 }
 
 int weir_internal_writer_pass(weir_write_channel *channel, weir_bytes bytes, size_t *done) {
-  weir_internal_outgoing text = {&bytes, 1, bytes.size, 0};
+  weir_internal_outgoing text = weir_internal_outgoing_of(&bytes, 1, bytes.size);
   int result = 0;
   if (bytes.size < PASSED_AT_ONCE) {
     result = weir_internal_writer_put(channel, &text);
@@ -303,7 +347,7 @@ static int put_apart(weir_write_channel *channel, const weir_bytes *body, const 
   int result = enter(channel);
   if (result < 0) return result;
   const weir_bytes parts[2] = {*body, *ending};
-  weir_internal_outgoing text = {parts, 2, body->size + ending->size, 0};
+  weir_internal_outgoing text = weir_internal_outgoing_of(parts, 2, body->size + ending->size);
   result = weir_internal_writer_put(channel, &text);
   *out_done = text.done;
   return leave(channel, result);
@@ -411,7 +455,7 @@ int weir_write_gather(weir_write_channel *channel, const weir_bytes *parts, int 
                       size_t *out_done) {
   if (out_done != NULL) *out_done = 0;
   if (count < 0) return -EINVAL;
-  weir_internal_outgoing text = {parts, count, 0, 0};
+  weir_internal_outgoing text = weir_internal_outgoing_of(parts, count, 0);
   for (int i = 0; i < count; i++) text.size += parts[i].size;
   int result = enter(channel);
   if (result < 0) return result;

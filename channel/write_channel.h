@@ -66,9 +66,10 @@ WEIR_MUST_USE int weir_write_available(weir_write_channel *channel, const void *
 WEIR_MUST_USE int weir_write_try(weir_write_channel *channel, const void *data, size_t size);
 
 // weir_write_gather writes the |count| spans at |parts| one behind the other, all or none if they
-// fit into the channel's capacity together. *out_done is as above, over all parts. Larger ones
-// leave in as few system calls as the transport allows, without being copied. -EINVAL for a
-// negative |count|.
+// fit into the channel's capacity together. *out_done is as above, over all parts. If together they
+// are larger they leave at once and without being copied, several in one system call; but where
+// many small ones follow each other these are copied together first. -EINVAL for a negative
+// |count|.
 WEIR_MUST_USE int weir_write_gather(weir_write_channel *channel, const weir_bytes *parts, int count,
                                     size_t *out_done);
 
@@ -104,8 +105,9 @@ WEIR_MUST_USE int weir_write_channel_close(weir_write_channel *channel);
 // write that is suspended in another coroutine and every later one returns |cause|, a negative
 // code, or -ECONNABORTED for 0. The reader at the other end of a pipe gets |cause| instead of
 // what it has not read yet. A socket cannot carry a cause: its connection is aborted, so that what
-// the peer got does not look complete. The first cause stays, and after an end of the stream
-// nothing happens. To be called on the thread of the connection.
+// the peer got does not look complete. A custom connection is aborted as a whole, too. The first
+// cause stays, and after an end of the stream nothing happens. To be called on the thread of the
+// connection.
 void weir_write_channel_cancel(weir_write_channel *channel, int cause);
 
 // State. None of these suspends or fails.

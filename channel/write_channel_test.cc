@@ -90,6 +90,72 @@ TEST_F(WriteChannel, ReachingTheCapacitySendsAtOnceWithoutWaiting) {
   });
 }
 
+TEST_F(WriteChannel, AfterReachingTheCapacityTheLoopSendsWhatDidNotLeave) {
+  for (const char *text : {"12345678", "1234"}) {
+    for (size_t room : {0, 3}) {
+      WithScript([&](ScriptedTransport &script) {
+        Configure(script, 8);
+        script.SetRoom(room);
+        for (size_t size = 0; size < 8; size += strlen(text)) {
+          EXPECT_EQ(0, Fully(script, text));
+        }
+        EXPECT_EQ(8 - room, Pending(script));
+        EXPECT_TRUE(script.watched());
+        script.AddRoom(2);
+        EXPECT_EQ(room + 2, script.sent().size());
+        script.SetRoom(ScriptedTransport::kUnlimited);
+        EXPECT_EQ(8u, script.sent().size());
+        EXPECT_FALSE(script.watched());
+        EXPECT_EQ(0, Fully(script, "stays"));
+        EXPECT_EQ(0, weir_delay(WEIR_SECOND));
+        EXPECT_EQ(8u, script.sent().size());
+      });
+    }
+  }
+}
+
+// What ends a channel ends that, too.
+TEST_F(WriteChannel, ReachingTheCapacityAndThenAFlushACloseOrACancel) {
+  for (int how = 0; how < 4; how++) {
+    WithScript([&](ScriptedTransport &script) {
+      Configure(script, 8);
+      script.SetRoom(0);
+      EXPECT_EQ(0, Fully(script, "12345678"));
+      EXPECT_TRUE(script.watched());
+      if (how == 0) {
+        Start([&] { return Flush(script); });
+      }
+      if (how == 1) weir_connection_abort(script.connection());
+      if (how == 2) weir_write_channel_cancel(script.writer(), -EIO);
+      if (how == 3) {
+        Start([&] {
+          EXPECT_EQ(0, weir_connection_close(script.connection()));
+          return 0;
+        });
+      }
+      EXPECT_EQ(how == 3, script.watched());
+      script.SetRoom(ScriptedTransport::kUnlimited);
+      EXPECT_EQ(0, weir_scope_wait(nullptr));
+      EXPECT_EQ(how == 0 || how == 3 ? "12345678" : "", script.sent());
+    });
+  }
+}
+
+// The loop is a help only: without it all is as it would be a byte earlier.
+TEST_F(WriteChannel, ReachingTheCapacityBreaksNothingWhenTheLoopCannotWatch) {
+  WithScript([&](ScriptedTransport &script) {
+    Configure(script, 8);
+    script.SetRoom(0);
+    script.FailWatch(-ENOSPC);
+    EXPECT_EQ(0, Fully(script, "12345678"));
+    EXPECT_EQ(0, weir_write_channel_cause(script.writer()));
+    EXPECT_EQ(8u, Pending(script));
+    script.SetRoom(ScriptedTransport::kUnlimited);
+    EXPECT_EQ(0, Flush(script));
+    EXPECT_EQ("12345678", script.sent());
+  });
+}
+
 TEST_F(WriteChannel, WhatDoesNotFitLeavesTogetherWithWhatWaits) {
   WithScript([](ScriptedTransport &script) {
     Configure(script, 16);
@@ -114,6 +180,31 @@ TEST_F(WriteChannel, ALargeWriteIsNeverCopied) {
     EXPECT_EQ(10u, script.writes().size());
     EXPECT_EQ(large, script.sent());
   });
+}
+
+// Many small parts come together in the buffer, whatever stands between them.
+TEST_F(WriteChannel, ManySmallPartsLeaveInFewWrites) {
+  for (size_t limit : {ScriptedTransport::kUnlimited, size_t{5000}}) {
+    WithScript([&](ScriptedTransport &script) {
+      script.LimitWrites(limit);
+      std::vector<weir_bytes> parts;
+      std::string expected;
+      const std::string large(50000, 'L');
+      for (int i = 0; i < 100000; i++) {
+        parts.push_back(weir_bytes_of("xyz" + i % 3, i % 4 == 3 ? 0 : 1));
+        if (i % 30000 < 29999) continue;
+        parts.push_back(weir_bytes_of(large.data(), large.size()));
+      }
+      for (weir_bytes part : parts) expected.append(part.data, part.size);
+      size_t done = 0;
+      int count = static_cast<int>(parts.size());
+      EXPECT_EQ(0, weir_write_gather(script.writer(), parts.data(), count, &done));
+      EXPECT_EQ(0, Flush(script));
+      EXPECT_EQ(expected.size(), done);
+      EXPECT_TRUE(expected == script.sent());
+      EXPECT_GT(limit == 5000 ? 80 : 20, script.writes_tried());
+    });
+  }
 }
 
 // Whatever sizes the transport takes, the peer gets the bytes in their order, once.

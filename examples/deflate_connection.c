@@ -3,6 +3,7 @@
 #include "examples/deflate_connection.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define ZLIB_CONST  // so that it takes input that is const
 #include <zlib.h>
@@ -18,7 +19,21 @@ typedef struct filter {
   z_stream inflate;
   z_stream deflate;
   unsigned char received[PIECE];
+  // Compressed bytes that |output| has not taken yet.
+  unsigned char compressed[COMPRESSED];
+  size_t compressed_size;
 } filter;
+
+// Hands on what is compressed.
+static int hand_on(filter *self) {
+  while (self->compressed_size > 0) {
+    int result = weir_write_try(self->output, self->compressed, self->compressed_size);
+    if (result < 0) return result;
+    self->compressed_size -= (size_t)result;
+    memmove(self->compressed, self->compressed + result, self->compressed_size);
+  }
+  return 0;
+}
 
 // Reads more compressed bytes. The stream below must not end before the compressed one.
 static int receive(filter *self, bool wait) {
@@ -33,6 +48,9 @@ static int receive(filter *self, bool wait) {
 static int filter_read(void *context, void *out, size_t size, bool wait) {
   filter *self = (filter *)context;
   if (size > PIECE) size = PIECE;
+  // The answer may depend on what was kept. A failure is told to the next write.
+  if (self->compressed_size > 0) (void)!hand_on(self);
+  bool has_received = false;
   for (;;) {
     self->inflate.next_out = (Bytef *)out;
     self->inflate.avail_out = (uInt)size;
@@ -40,8 +58,10 @@ static int filter_read(void *context, void *out, size_t size, bool wait) {
     if (self->inflate.avail_out < size) return (int)(size - self->inflate.avail_out);
     if (code == Z_STREAM_END) return 0;
     if (code != Z_OK && code != Z_BUF_ERROR) return -EPROTO;
+    if (!wait && has_received) return -EAGAIN;  // others shall run, too
     int result = receive(self, wait);
     if (result < 0) return result;
+    has_received = true;
   }
 }
 
@@ -52,15 +72,21 @@ static int send(filter *self, const void *data, size_t size, int mode, bool wait
   if (wait) result = weir_write_await_room(self->output, COMPRESSED);
   if (result == 0 && weir_write_room(self->output) < COMPRESSED) result = -EAGAIN;
   if (result < 0) return result;
-  unsigned char compressed[COMPRESSED];
+  // What was kept goes first, and needs the room that is left behind it.
+  if (self->compressed_size > 0) {
+    result = hand_on(self);
+    return result < 0 ? result : send(self, data, size, mode, wait);
+  }
   self->deflate.next_in = (const Bytef *)data;
   self->deflate.avail_in = (uInt)size;
-  self->deflate.next_out = compressed;
-  self->deflate.avail_out = sizeof compressed;
+  self->deflate.next_out = self->compressed;
+  self->deflate.avail_out = sizeof self->compressed;
   int code = deflate(&self->deflate, mode);
   if (code != Z_OK && code != Z_STREAM_END && code != Z_BUF_ERROR) return -EPROTO;
-  result = weir_write_try(self->output, compressed, sizeof compressed - self->deflate.avail_out);
-  return result < 0 ? result : 0;
+  self->compressed_size = sizeof self->compressed - self->deflate.avail_out;
+  // If that fails for now (-EBUSY, -ENOMEM, a cancellation) they are kept.
+  (void)!hand_on(self);
+  return weir_write_channel_cause(self->output);
 }
 
 static int filter_write(void *context, const void *data, size_t size, bool wait) {
@@ -73,6 +99,7 @@ static int filter_finish(void *context, bool wait) {
   filter *self = (filter *)context;
   if (!wait) return -EAGAIN;
   int result = send(self, "", 0, Z_FINISH, true);
+  if (result == 0) result = hand_on(self);
   return result < 0 ? result : weir_write_channel_close(self->output);
 }
 

@@ -57,7 +57,8 @@ void World::JudgeWrite(Actor &actor, const char *name, const std::string &data, 
   if (wrote.taken > data.size()) Fail("%s takes %zu bytes", name, wrote.taken);
   bool fits = data.size() <= end.write_capacity;
   if (wrote.all_or_none && fits && wrote.taken > 0 && wrote.taken < data.size()) {
-    Fail("%s takes %zu bytes of %zu", name, wrote.taken, data.size());
+    Fail("%s: %s, but takes %zu bytes of %zu", name, weir_error_name(wrote.result), wrote.taken,
+         data.size());
   }
   if (!output.model.Keep(wrote.taken)) Fail("%s: the reader got what was not taken", name);
 }

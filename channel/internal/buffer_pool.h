@@ -8,6 +8,8 @@
 #ifndef WEIR_CHANNEL_INTERNAL_BUFFER_POOL_H
 #define WEIR_CHANNEL_INTERNAL_BUFFER_POOL_H
 
+#include <assert.h>
+
 #include "base/internal/memory.h"
 #include "coroutine/internal/loop.h"
 #include "coroutine/internal/sanitizers.h"
@@ -87,6 +89,7 @@ static inline char *weir_internal_buffer_take(weir_internal_buffer_pool *pool, s
 // weir_internal_buffer_give gives back a |buffer|, not NULL, that was taken for |size| bytes.
 static inline void weir_internal_buffer_give(weir_internal_buffer_pool *pool, char *buffer,
                                              size_t size) {
+  assert(buffer != NULL);
   if (!weir_internal_buffer_is_usual(size) || pool == NULL ||
       pool->count == WEIR_INTERNAL_POOLED_BUFFERS) {
     weir_internal_buffer_give_other(pool, buffer, weir_internal_buffer_size(size));

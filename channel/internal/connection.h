@@ -77,6 +77,7 @@ WEIR_MUST_USE static inline int weir_internal_connection_leave(weir_connection *
 // weir_internal_connection_enter begins an operation, and marks it in |busy|. Returns 0; or a
 // negative code, and then nothing has begun.
 int weir_internal_connection_refuse(weir_connection *connection, const bool *busy);
+int weir_internal_connection_not_entered(weir_connection *connection, bool *busy, int result);
 WEIR_MUST_USE static inline int weir_internal_connection_enter(weir_connection *connection,
                                                                bool *busy) {
   weir_internal_loop *loop = weir_internal_current_loop();
@@ -89,7 +90,7 @@ WEIR_MUST_USE static inline int weir_internal_connection_enter(weir_connection *
   *busy = true;
   int result = weir_internal_enter(loop);
   if (result == 0) result = connection->failure;
-  return result == 0 ? 0 : weir_internal_connection_leave(connection, busy, result);
+  return result == 0 ? 0 : weir_internal_connection_not_entered(connection, busy, result);
 }
 
 // weir_internal_connection_enter_at_once is weir_internal_connection_enter that never lets others

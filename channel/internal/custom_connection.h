@@ -53,9 +53,11 @@ static inline weir_internal_custom_connection *weir_internal_custom_of(
 // or what stands for it when the function has not kept its contract.
 int weir_internal_custom_result(int result, size_t size, bool wait);
 
-// weir_internal_custom_begin and weir_internal_custom_end enclose a call that may suspend.
-void weir_internal_custom_begin(weir_internal_custom_call *call);
-void weir_internal_custom_end(weir_internal_custom_call *call);
+// weir_internal_custom_begin and weir_internal_custom_end enclose a call. One that does not wait
+// has no business with the end of the coroutine in which it happens to run, and stands behind a
+// shield: a filter that was refused by the channel below has perhaps taken bytes already.
+weir_shield weir_internal_custom_begin(weir_internal_custom_call *call, bool wait);
+void weir_internal_custom_end(weir_internal_custom_call *call, bool wait, weir_shield shield);
 
 // weir_internal_custom_interrupt makes what |call| waits for return -ECANCELED.
 void weir_internal_custom_interrupt(weir_internal_custom_connection *self,

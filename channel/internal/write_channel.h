@@ -48,13 +48,22 @@ static inline size_t weir_internal_writer_pending(const weir_write_channel *chan
 // what can never be sent. Returns |failure|.
 int weir_internal_writer_fail(weir_write_channel *channel, int failure);
 
-// What is to be written: |size| bytes in |count| parts, of which |done| bytes are written.
+// What is to be written: |size| bytes in |count| parts, of which |done| bytes are written: all
+// parts before |part|, and |offset| bytes of that.
 typedef struct weir_internal_outgoing {
   const weir_bytes *parts;
   int count;
+  int part;
+  size_t offset;
   size_t size;
   size_t done;
 } weir_internal_outgoing;
+
+static inline weir_internal_outgoing weir_internal_outgoing_of(const weir_bytes *parts, int count,
+                                                               size_t size) {
+  weir_internal_outgoing text = {.parts = parts, .count = count, .size = size};
+  return text;
+}
 
 // weir_internal_writer_enter begins a write, weir_internal_writer_leave ends it. What stands
 // between them may suspend.
@@ -97,8 +106,9 @@ int weir_internal_writer_failed(weir_write_channel *channel, int failure);
 WEIR_MUST_USE int weir_internal_writer_send(weir_write_channel *channel);
 
 // weir_internal_writer_watch lets the loop send the rest, after an -EAGAIN. Returns 0, or the
-// failure of the transport.
+// failure of the transport, which stays. weir_internal_writer_try_to_watch keeps no failure.
 WEIR_MUST_USE int weir_internal_writer_watch(weir_write_channel *channel);
+WEIR_MUST_USE int weir_internal_writer_try_to_watch(weir_write_channel *channel);
 
 // weir_internal_writer_rest makes the loop and the coroutine forget what they were to send, so that
 // the caller can do it. Legal when they have nothing to send.

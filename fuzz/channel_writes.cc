@@ -55,8 +55,9 @@ void World::JudgeWrite(Actor &actor, const char *name, const std::string &data, 
     return;
   }
   if (wrote.taken > data.size()) Fail("%s takes %zu bytes", name, wrote.taken);
-  bool fits = data.size() <= end.write_capacity;
-  if (wrote.all_or_none && fits && wrote.taken > 0 && wrote.taken < data.size()) {
+  // A cancel may cut it.
+  bool whole = data.size() <= end.write_capacity && end.write_cause == 0;
+  if (wrote.all_or_none && whole && wrote.taken > 0 && wrote.taken < data.size()) {
     Fail("%s: %s, but takes %zu bytes of %zu", name, weir_error_name(wrote.result), wrote.taken,
          data.size());
   }

@@ -106,8 +106,10 @@ static int refuse(weir_write_channel *channel, int result) {
 
 static inline int enter(weir_write_channel *channel) {
   weir_connection *connection = weir_internal_writer_connection(channel);
-  int result = weir_internal_connection_enter(connection, &channel->busy);
-  if (result < 0) return result == -ECONNABORTED ? reason_to_refuse(channel, result) : result;
+  int result = weir_internal_connection_mark(connection, &channel->busy);
+  if (result < 0) return result;
+  result = weir_internal_connection_go_on(connection);
+  if (result < 0) return leave_ended(channel, result);
   result = check(channel);
   return result == 0 ? 0 : refuse(channel, result);
 }

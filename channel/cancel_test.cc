@@ -9,6 +9,7 @@
 #include "testing/channel_test.h"
 #include "testing/scripted_transport.h"
 #include "weir/channel.h"
+#include "weir/custom_connection.h"
 
 namespace {
 
@@ -212,6 +213,25 @@ TEST_F(Cancel, ACancelBehindTheEndOfTheStreamIsNoticed) {
     EXPECT_EQ(0, weir_yield());
     EXPECT_EQ(kCause, result);
   });
+}
+
+// A write that others were let run before, one of which ends the connection, is the last to touch
+// it.
+TEST_F(Cancel, AWriteMayBeTheLastToLeaveAnAbortedConnection) {
+  EXPECT_EQ(0, RunLoop([&] {
+              weir_connection *memory;
+              int result = weir_memory_connection(&memory, weir_text(""), nullptr);
+              if (result < 0) return result;
+              weir_write_channel *writer = Writer(memory);
+              Start([&] {
+                while (result == 0) result = weir_write_await_room(writer, 1);
+                return 0;
+              });
+              weir_connection_abort(memory);
+              EXPECT_EQ(-ECONNABORTED, weir_connection_close(memory));
+              EXPECT_EQ(-ECONNABORTED, result);
+              return 0;
+            }));
 }
 
 TEST_F(Cancel, OutputInTheBackgroundIsDropped) {

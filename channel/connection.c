@@ -78,14 +78,6 @@ int weir_internal_connection_left(weir_connection *connection, int result) {
   return result;
 }
 
-int weir_internal_connection_not_entered(weir_connection *connection, bool *busy, int result) {
-  // While others ran, auto-flush has left the output to the write that was to begin.
-  weir_write_channel *writer = &connection->writer;
-  bool has_left_it = busy == &writer->busy && weir_internal_current_coroutine() != NULL;
-  if (has_left_it && connection->failure == 0) weir_internal_writer_arm(writer);
-  return weir_internal_connection_leave(connection, busy, result);
-}
-
 int weir_internal_connection_enter_at_once(weir_connection *connection, bool *busy) {
   weir_internal_loop *loop = weir_internal_current_loop();
   if (loop == NULL) return -EINVAL;

@@ -19,8 +19,7 @@ int weir_internal_writer_end(weir_write_channel *channel) {
 
 int weir_write_channel_close(weir_write_channel *channel) {
   if (channel->cancelled) return channel->failure;
-  weir_connection *connection = weir_internal_writer_connection(channel);
-  int result = weir_internal_connection_enter(connection, &channel->busy);
+  int result = weir_internal_writer_begin(channel);
   if (result < 0) return result;
   return weir_internal_writer_leave(channel, weir_internal_writer_end(channel));
 }

@@ -94,7 +94,8 @@ static int leave_ended(weir_write_channel *channel, int result) {
 
 static inline int leave(weir_write_channel *channel, int result) {
   if (weir_internal_writer_connection(channel)->failure < 0) return leave_ended(channel, result);
-  weir_internal_writer_arm(channel);
+  // Nobody's hook, where no coroutine runs.
+  if (weir_internal_current_coroutine() != NULL) weir_internal_writer_arm(channel);
   channel->busy = false;
   return result;
 }
@@ -104,10 +105,20 @@ static int refuse(weir_write_channel *channel, int result) {
   return leave(channel, result);
 }
 
-static inline int enter(weir_write_channel *channel) {
+static inline int begin(weir_write_channel *channel) {
   weir_connection *connection = weir_internal_writer_connection(channel);
-  int result = weir_internal_connection_enter(connection, &channel->busy);
-  if (result < 0) return result == -ECONNABORTED ? reason_to_refuse(channel, result) : result;
+  int result = weir_internal_connection_mark(connection, &channel->busy);
+  if (result < 0) return result;
+  result = weir_internal_connection_go_on(connection);
+  // While others ran, auto-flush has left the output to the write that was to begin.
+  return result == 0 ? 0 : leave(channel, result);
+}
+
+int weir_internal_writer_begin(weir_write_channel *channel) { return begin(channel); }
+
+static inline int enter(weir_write_channel *channel) {
+  int result = begin(channel);
+  if (result < 0) return result;
   result = check(channel);
   return result == 0 ? 0 : refuse(channel, result);
 }

@@ -60,7 +60,8 @@ void World::JudgeCopyOut(Actor &actor, int kind, const Step &step, int result, u
   if (actor.patient) CheckPatience(actor, kNames[kind], expect(Visible(actor)));
   Result now = expect(model);
   // The flush may have failed behind the delimiter, which was read by then.
-  bool behind = kind == 1 && result < 0 && now.outcome == Outcome::kDone && size == now.count;
+  bool behind = kind == 1 && !end.input->uncertain && result < 0 && now.outcome == Outcome::kDone &&
+                size == now.count;
   if (behind && !end.closed && weir_total_bytes_read(end.reader) == model.read() + now.used) {
     if (!IsExcused(actor, result, end.input->read_reasons)) Fail("copy_until: %d", result);
     model.Accept(now);

@@ -102,7 +102,8 @@ void World::WriteBytes(Actor &actor, const Step &step, int kind) {
   });
   if (kind == 1 || kind == 2) {
     wrote.partly = true;
-    wrote.knows_taken = true;
+    // One that a close has met may have taken some all the same, and not say so.
+    wrote.knows_taken = wrote.result >= 0 || !end.closed;
     wrote.taken = static_cast<size_t>(std::max(wrote.result, 0));
     if (wrote.result == 0 && size > 0) Fail("%s returned 0", kNames[kind]);
   }

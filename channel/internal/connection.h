@@ -74,23 +74,37 @@ WEIR_MUST_USE static inline int weir_internal_connection_leave(weir_connection *
   return connection->failure == 0 ? result : weir_internal_connection_left(connection, result);
 }
 
-// weir_internal_connection_enter begins an operation, and marks it in |busy|. Returns 0; or a
-// negative code, and then nothing has begun.
+// weir_internal_connection_go_on stands between the steps of an operation that may take many
+// without waiting: now and then it lets others run. Returns 0, or a negative code that ends the
+// operation.
+WEIR_MUST_USE static inline int weir_internal_connection_go_on(const weir_connection *connection) {
+  int result = weir_internal_enter(connection->loop);
+  return result == 0 ? connection->failure : result;
+}
+
+// weir_internal_connection_mark marks an operation in |busy|. Returns 0; or a negative code, and
+// then nothing is marked. weir_internal_connection_go_on comes next, and whatever that returns the
+// operation is still to be left.
 int weir_internal_connection_refuse(weir_connection *connection, const bool *busy);
-int weir_internal_connection_not_entered(weir_connection *connection, bool *busy, int result);
-WEIR_MUST_USE static inline int weir_internal_connection_enter(weir_connection *connection,
-                                                               bool *busy) {
-  weir_internal_loop *loop = weir_internal_current_loop();
-  if (connection->loop != loop || *busy) {
+WEIR_MUST_USE static inline int weir_internal_connection_mark(weir_connection *connection,
+                                                              bool *busy) {
+  if (connection->loop != weir_internal_current_loop() || *busy) {
     int result = weir_internal_connection_refuse(connection, busy);
     if (result < 0) return result;
   }
-  // Before weir_internal_enter, which may let others run: one of them may close the connection, and
-  // must wait for us.
+  // One of the others may close the connection, and must wait for us.
   *busy = true;
-  int result = weir_internal_enter(loop);
-  if (result == 0) result = connection->failure;
-  return result == 0 ? 0 : weir_internal_connection_not_entered(connection, busy, result);
+  return 0;
+}
+
+// weir_internal_connection_enter begins an operation, and marks it in |busy|. Returns 0; or a
+// negative code, and then nothing has begun and the connection may have been freed.
+WEIR_MUST_USE static inline int weir_internal_connection_enter(weir_connection *connection,
+                                                               bool *busy) {
+  int result = weir_internal_connection_mark(connection, busy);
+  if (result < 0) return result;
+  result = weir_internal_connection_go_on(connection);
+  return result == 0 ? 0 : weir_internal_connection_leave(connection, busy, result);
 }
 
 // weir_internal_connection_enter_at_once is weir_internal_connection_enter that never lets others
@@ -115,14 +129,6 @@ static inline bool weir_internal_connection_at_once(const weir_connection *conne
   if (busy || connection->failure != 0) return false;
   thread->allowance--;
   return true;
-}
-
-// weir_internal_connection_go_on stands between the steps of an operation that may take many
-// without waiting: now and then it lets others run. Returns 0, or a negative code that ends the
-// operation.
-WEIR_MUST_USE static inline int weir_internal_connection_go_on(const weir_connection *connection) {
-  int result = weir_internal_enter(connection->loop);
-  return result == 0 ? connection->failure : result;
 }
 
 // weir_internal_connection_background makes the loop stay until the work that |connection| has left

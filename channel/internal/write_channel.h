@@ -66,7 +66,9 @@ static inline weir_internal_outgoing weir_internal_outgoing_of(const weir_bytes 
 }
 
 // weir_internal_writer_enter begins a write, weir_internal_writer_leave ends it. What stands
-// between them may suspend.
+// between them may suspend. weir_internal_writer_begin is weir_internal_writer_enter whether or not
+// the channel can be written to.
+WEIR_MUST_USE int weir_internal_writer_begin(weir_write_channel *channel);
 WEIR_MUST_USE int weir_internal_writer_enter(weir_write_channel *channel);
 WEIR_MUST_USE int weir_internal_writer_leave(weir_write_channel *channel, int result);
 

@@ -191,7 +191,7 @@ TEST_F(WriteChannel, ManySmallPartsLeaveInFewWrites) {
       std::string expected;
       const std::string large(50000, 'L');
       for (int i = 0; i < 100000; i++) {
-        parts.push_back(weir_bytes_of("xyz" + i % 3, i % 4 == 3 ? 0 : 1));
+        parts.push_back(weir_bytes_of(&"xyz"[i % 3], i % 4 == 3 ? 0 : 1));
         if (i % 30000 < 29999) continue;
         parts.push_back(weir_bytes_of(large.data(), large.size()));
       }

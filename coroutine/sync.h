@@ -18,7 +18,7 @@
 //     int result = 0;
 //     for (int i = 1; i <= 3 && result == 0; i++) {
 //       int number = i * i;
-//       result = weir_send(numbers, &number);
+//       result = weir_typed_channel_send(numbers, &number);
 //     }
 //     weir_typed_channel_finish(numbers);
 //     return result;
@@ -30,7 +30,7 @@
 //     if (result < 0) return result;
 //     result = weir_launch(NULL, NULL, NULL, square, numbers);
 //     int number;
-//     while (result == 0 && (result = weir_receive(numbers, &number)) == 0) {
+//     while (result == 0 && (result = weir_typed_channel_receive(numbers, &number)) == 0) {
 //       printf("%d\n", number);  // 1, 4, 9
 //     }
 //     int waited = weir_scope_wait(NULL);
@@ -99,17 +99,17 @@ WEIR_MUST_USE int weir_typed_channel_create(weir_typed_channel **out, size_t ele
                                             size_t capacity);
 void weir_typed_channel_close(weir_typed_channel *channel);  // drops what was not received
 
-// weir_send suspends until there is room, and sends a copy of the element at |element|. Returns 0,
-// or -EPIPE after weir_typed_channel_finish. weir_try_send does not suspend: -EAGAIN when there is
-// no room.
-WEIR_MUST_USE int weir_send(weir_typed_channel *channel, const void *element);
-WEIR_MUST_USE int weir_try_send(weir_typed_channel *channel, const void *element);
+// weir_typed_channel_send suspends until there is room, and sends a copy of the element at
+// |element|. Returns 0, or -EPIPE after weir_typed_channel_finish. weir_typed_channel_try_send does
+// not suspend: -EAGAIN when there is no room.
+WEIR_MUST_USE int weir_typed_channel_send(weir_typed_channel *channel, const void *element);
+WEIR_MUST_USE int weir_typed_channel_try_send(weir_typed_channel *channel, const void *element);
 
-// weir_receive suspends until there is an element, and moves it to |out|. Returns 0, or
-// WEIR_E_END_OF_STREAM when the channel was finished and everything was received. weir_try_receive
-// does not suspend: -EAGAIN when there is none.
-WEIR_MUST_USE int weir_receive(weir_typed_channel *channel, void *out);
-WEIR_MUST_USE int weir_try_receive(weir_typed_channel *channel, void *out);
+// weir_typed_channel_receive suspends until there is an element, and moves it to |out|. Returns 0,
+// or WEIR_E_END_OF_STREAM when the channel was finished and everything was received.
+// weir_typed_channel_try_receive does not suspend: -EAGAIN when there is none.
+WEIR_MUST_USE int weir_typed_channel_receive(weir_typed_channel *channel, void *out);
+WEIR_MUST_USE int weir_typed_channel_try_receive(weir_typed_channel *channel, void *out);
 
 // weir_typed_channel_finish tells receivers that nothing more will be sent; senders that wait get
 // -EPIPE. Does not suspend; a second call does nothing.
@@ -121,7 +121,8 @@ typedef struct weir_select_case {
   weir_typed_channel *channel;
   const void *send;  // the element to send; NULL: receive
   void *receive;     // where to put what was received
-  int result;        // of the case that was chosen: as weir_send or weir_receive
+  int result;        // of the case that was chosen: as weir_typed_channel_send or
+                     // weir_typed_channel_receive
 } weir_select_case;
 
 // weir_select suspends until one of the |count| |cases| can go on, does that one, and returns its

@@ -22,6 +22,7 @@ class Runner(unittest.TestCase):
             self.assertEqual(result.returncode, 0, result)
             with open(path, encoding="utf-8") as file:
                 rows = json.load(file)["rows"]
+        self.assertEqual({row["holds"] for row in rows if row["connections"] > 20}, {None})
         for row, written in zip(workloads.ROWS, rows):
             self.assertIn(f"| {row.text} ", result.stdout)
             self.assertIn(row.text, result.stderr)
@@ -35,6 +36,10 @@ class Runner(unittest.TestCase):
         result = subprocess.run(command + ["--rows", "instructions"], capture_output=True,
                                 text=True, check=True)
         self.assertIn("not measured: no valgrind", result.stdout)
+        result = subprocess.run(command + ["--rows", "instructions", "--check"],
+                                capture_output=True, text=True, check=False)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("cannot tell: instructions", result.stderr)
         result = subprocess.run(command + ["--rows", "nonsense"], capture_output=True, text=True,
                                 check=False)
         self.assertNotEqual(result.returncode, 0)

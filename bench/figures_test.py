@@ -6,6 +6,7 @@ import unittest
 
 import figures
 import instructions
+import processes
 
 
 class Medians(unittest.TestCase):
@@ -57,6 +58,13 @@ totals: 53
 """
         costs = instructions.parse(text.splitlines(keepends=True))
         self.assertEqual(costs, {("server", "serve"): 13, ("libc.so.6", "memchr"): 40})
+
+    def test_a_program_that_callgrind_does_not_name(self):
+        profile = instructions.Profile({("server", "main"): 5, ("libc.so.6", "send"): 7}, "server")
+        self.assertEqual((profile.own(), profile.total()), (5, 12))
+        for costs in ({("server-1.0", "main"): 5}, {}):
+            with self.assertRaisesRegex(processes.ProgramFailed, "tells nothing of server"):
+                instructions.Profile(costs, "server").own()
 
 
 if __name__ == "__main__":

@@ -27,7 +27,12 @@ class Profile:
 
     def own(self):
         """Those of the program itself, with the library that is linked into it."""
-        return sum(cost for (place, _), cost in self.costs.items() if place == self._program)
+        cost = sum(cost for (place, _), cost in self.costs.items() if place == self._program)
+        if cost <= 0:
+            places = ", ".join(sorted({place for place, _ in self.costs}))
+            raise processes.ProgramFailed(
+                f"callgrind tells nothing of {self._program}, only of: {places or 'nothing'}")
+        return cost
 
     def largest(self, count):
         """The most expensive functions, as (cost, function, object file)."""

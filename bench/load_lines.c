@@ -19,6 +19,7 @@ typedef struct line_connection {
   uint32_t sent;          // bytes of its batch
   uint32_t received;
   uint64_t rounds;
+  bool blocked;  // waits until it can send
 } line_connection;
 
 static struct {
@@ -63,19 +64,24 @@ static void make_batch(void) {
   }
 }
 
+static void set_blocked(line_connection *self, bool blocked) {
+  if (self->blocked == blocked) return;
+  self->blocked = blocked;
+  uint32_t events = blocked ? EPOLLIN | EPOLLOUT : EPOLLIN;
+  load_watch(load.epoll, EPOLL_CTL_MOD, self->fd, events, self);
+}
+
 static void send_batch(line_connection *self) {
-  bool was_blocked = self->sent > 0;
   ssize_t sent = send(self->fd, batch_of(self) + self->sent, load.batch_size - self->sent,
                       MSG_DONTWAIT | MSG_NOSIGNAL);
   if (sent < 0 && errno != EAGAIN) load_die("send", errno);
   if (sent > 0) self->sent += (uint32_t)sent;
-  bool is_blocked = self->sent < load.batch_size;
-  if (is_blocked == was_blocked) return;
-  load_watch(load.epoll, EPOLL_CTL_MOD, self->fd, is_blocked ? EPOLLIN | EPOLLOUT : EPOLLIN, self);
+  set_blocked(self, self->sent < load.batch_size);
 }
 
 static void connect_one(line_connection *self) {
   self->fd = load_connect_socket(&load.options.server);
+  self->blocked = false;
   load_watch(load.epoll, EPOLL_CTL_ADD, self->fd, EPOLLIN, self);
 }
 
@@ -122,7 +128,7 @@ static void run_active(load_limit limit) {
     load.now = load_now();
     for (int i = 0; i < count; i++) {
       line_connection *self = events[i].data.ptr;
-      if ((events[i].events & EPOLLOUT) != 0 && self->sent < load.batch_size) send_batch(self);
+      if ((events[i].events & EPOLLOUT) != 0 && self->blocked) send_batch(self);
       if ((events[i].events & ~(uint32_t)EPOLLOUT) != 0) receive(self, limit);
     }
   }

@@ -59,14 +59,24 @@ def cpu_clock(pid):
     return clock.value
 
 
-def settled_cpu_time(clock, patience=10.0):
-    """The clock's nanoseconds as soon as its process has gone to rest."""
+def is_asleep(pid):
+    """Whether a process of one thread waits for something, rather than for a core or for no one."""
+    with open(f"/proc/{pid}/stat", "rb") as file:
+        # The name, in parentheses, may contain anything; proc(5).
+        return file.read().rpartition(b")")[2].split()[0] == b"S"
+
+
+def settled_cpu_time(pid, clock, patience=10.0):
+    """The nanoseconds of a process's clock as soon as it has gone to rest.
+
+    One that was not given a core for a while has used no time, either, so it must also be asleep.
+    """
     give_up = time.monotonic() + patience
     before = time.clock_gettime_ns(clock)
     while time.monotonic() < give_up:
         time.sleep(0.001)
         after = time.clock_gettime_ns(clock)
-        if after == before:
+        if after == before and is_asleep(pid):
             return after
         before = after
     raise TimeoutError("the server works although nobody asks anything of it")

@@ -5,7 +5,9 @@ import contextlib
 import os
 import signal
 import socket
+import struct
 import subprocess
+import tempfile
 import time
 
 import machine
@@ -24,7 +26,8 @@ def _pin(core):
         os.sched_setaffinity(0, {core})
 
 
-def _free_port():
+def free_port():
+    """A port that nobody listens on for now."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return probe.getsockname()[1]
@@ -34,7 +37,7 @@ class Server:
     """A running server: `command` with its host and port added."""
 
     def __init__(self, command, core=None, environment=None):
-        self.port = _free_port()
+        self.port = free_port()
         self.name = os.path.basename(command[0])
         self._process = subprocess.Popen(
             command + [HOST, str(self.port)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
@@ -60,7 +63,7 @@ class Server:
 
     def cpu_time(self):
         """The nanoseconds of CPU time that it has used, once it has nothing to do."""
-        return machine.settled_cpu_time(self._clock)
+        return machine.settled_cpu_time(self._process.pid, self._clock)
 
     def memory(self):
         """Its bytes of memory, once it has nothing to do."""
@@ -83,6 +86,34 @@ class Server:
 
     def __exit__(self, *_):
         self.stop()
+
+
+class CountedServer(Server):
+    """A server that counts its system calls."""
+
+    _FORMAT = "4Q"  # as in counts.h
+
+    def __init__(self, command, core=None):
+        self._file = tempfile.NamedTemporaryFile()
+        self._file.truncate(struct.calcsize(self._FORMAT))
+        try:
+            super().__init__(command, core, {"WEIR_BENCH_COUNTS": self._file.name})
+        except BaseException:
+            self._file.close()
+            raise
+
+    def counts(self):
+        """Receives, sends, waits and others since it began, once it has nothing to do."""
+        self.cpu_time()
+        with open(self._file.name, "rb") as file:
+            return struct.unpack(self._FORMAT, file.read())
+
+    def stop(self):
+        """Ends it, and nobody can see its counts any more."""
+        try:
+            super().stop()
+        finally:
+            self._file.close()
 
 
 class Load:

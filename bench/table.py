@@ -14,25 +14,26 @@ def _value(row, number):
         return f"{number:,.0f} B"
     if row.kind == workloads.INSTRUCTIONS:
         return f"{number:,.0f}"
-    if row.kind == workloads.WAITS:
-        return f"{number:.3f}"
+    if row.kind in (workloads.CALLS, workloads.ALL_CALLS):
+        return f"{number:.4f}".rstrip("0").ljust(len("0.00"), "0")  # one call too many is seen
     return f"{number:.2f}"
 
 
 def _gate(row):
     if row.kind == workloads.CHECK:
         return "{:.2f} to {:.2f}".format(*measurements.CHECK_RANGE)
-    if row.kind == workloads.WAITS:
-        return "≤ reference"
     return "" if row.gate is None else "≤ " + _value(row, row.gate)
 
 
 def _cells(result):
     row = result.row
-    interval = "" if result.low is None else f"{result.low:.2f} to {result.high:.2f}"
+    interval = "" if result.low is None else " to ".join(
+        _value(row, end) for end in (result.low, result.high))
     reference = _value(row, result.reference)
     if row.kind in (workloads.RATIO, workloads.CHECK) and result.reference is not None:
         reference = f"{result.reference:.2f} µs a {row.workload.unit}"
+    if row.kind == workloads.WAITS and result.reference is not None:
+        reference = f"{result.reference:.4f} a {row.workload.unit}"
     holds = {None: "", True: "yes", False: "**no**"}[result.holds()]
     return [row.text, _value(row, result.value), interval, reference, _gate(row), holds,
             result.note]
@@ -76,6 +77,7 @@ def as_data(result):
         "high": result.high,
         "reference": result.reference,
         "gate": result.row.gate,
+        "gated": result.is_gated(),
         "holds": result.holds(),
         "note": result.note,
         "profile": [list(entry) for entry in result.profile],

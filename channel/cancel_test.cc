@@ -188,6 +188,18 @@ TEST_F(Cancel, ACancelBehindAWakeIsNoticed) {
   }
 }
 
+TEST_F(Cancel, ACancelBehindAWakeIsNoticedAlthoughItTookTheBytes) {
+  WithPipe([&] {
+    int result = 1;
+    Start([&] { return result = Read(far_), 0; });
+    EXPECT_EQ(0, Write(near_, "x"));
+    EXPECT_EQ(0, weir_flush(Writer(near_)));
+    weir_read_channel_cancel(Reader(far_), kCause);
+    EXPECT_EQ(0, weir_yield());
+    EXPECT_EQ(kCause, result);
+  });
+}
+
 TEST_F(Cancel, OutputInTheBackgroundIsDropped) {
   WithPipe([&] {
     Writer(near_, true);

@@ -3,9 +3,10 @@
 // weir/copy.h: from channels to channels, and coroutines at the end of a channel.
 //
 // Copies suspend as the reads and writes do that they consist of, and return their failures. Bytes
-// that were read but could not be written are not lost: they stay, or go back, unread. When the
-// source runs dry for a moment, what was copied is flushed before the wait, whatever the target's
-// auto-flush says.
+// that were read but could not be written are not lost: they stay unread. After a copy by splice(2)
+// that was cut short these may be more than the channel's capacity, up to 1 MiB of them, in a pipe
+// of the kernel that the source keeps until they are read or it is closed. When the source runs dry
+// for a moment, what was copied is flushed before the wait, whatever the target's auto-flush says.
 //
 // Example:
 //   static int count_to_three(weir_write_channel *output, void *argument) {
@@ -43,8 +44,9 @@ typedef struct weir_connection weir_connection;
 
 // How a copy moves the bytes.
 typedef enum weir_copy_method {
-  // By splice(2), without bringing the bytes into the program, where both ends allow it and it is
-  // worth it; through memory otherwise.
+  // By splice(2), without bringing the bytes into the program, where both ends are TCP connections
+  // and so many come at once that it is worth it; through memory otherwise, also when the process
+  // has no file descriptors left for a pipe.
   WEIR_COPY_ANY = 0,
   WEIR_COPY_THROUGH_MEMORY = 1,
 } weir_copy_method;
@@ -95,10 +97,11 @@ typedef struct weir_end_options {
 // weir_writer launches |function| in |scope| (NULL: the current coroutine's own), which writes into
 // a new pipe; *out gets the other end, from which that is read. When the function returns 0 its
 // output ends after what it wrote; when it returns a negative code the reader gets that code
-// instead of what it has not read yet. Closing or aborting *out cancels the channel of a function
-// that still writes, with WEIR_E_CLOSED or -ECONNABORTED, and the coroutine too; the close waits
-// until it has ended. |options| may be NULL. Returns 0 or the failure of weir_pipe or weir_launch;
-// then the function is never called.
+// instead of what it has not read yet. Coroutines in the function's own scopes may use |channel|,
+// too: they end before it, waited for or cancelled as behind any coroutine's function. Closing or
+// aborting *out cancels the channel of a function that still writes, with WEIR_E_CLOSED or
+// -ECONNABORTED, and the coroutine too; the close waits until it has ended. |options| may be NULL.
+// Returns 0 or the failure of weir_pipe or weir_launch; then the function is never called.
 WEIR_MUST_USE int weir_writer(weir_connection **out, weir_scope *scope,
                               const weir_end_options *options,
                               int (*function)(weir_write_channel *channel, void *argument),
@@ -106,9 +109,10 @@ WEIR_MUST_USE int weir_writer(weir_connection **out, weir_scope *scope,
 
 // weir_reader launches |function| in |scope|, which reads what is written to *out. When it returns
 // 0 what it has not read is dropped, and later writes return -EPIPE; when it returns a negative
-// code they return that. weir_write_channel_close on *out ends its input; weir_connection_close
-// waits until the function has read all of it and returned, for the close timeout at most, cancels
-// it then, and returns its failure.
+// code they return that; in both cases after the coroutines in its own scopes have ended.
+// weir_write_channel_close on *out ends its input; weir_connection_close waits until the function
+// has read all of it and returned, for the close timeout at most, cancels it then, and returns its
+// failure.
 WEIR_MUST_USE int weir_reader(weir_connection **out, weir_scope *scope,
                               const weir_end_options *options,
                               int (*function)(weir_read_channel *channel, void *argument),

@@ -11,7 +11,6 @@
 
 namespace {
 
-using weir_testing::kStreamOperations;
 using weir_testing::Streams;
 
 class CustomOutput : public weir_testing::CustomTest {};
@@ -230,9 +229,13 @@ TEST_F(CustomOutput, ASuspendedWriteIsInterrupted) {
 
 TEST_F(CustomOutput, TheRunEndsAlthoughOutputIsStuck) {
   Streams streams;
-  streams.room = 0;
+  // Stuck without a pipe, which the run could not close before its end, nor anybody behind it.
+  weir_custom_operations operations = weir_testing::kStreamOperations;
+  operations.write = [](void *, const void *, size_t, bool wait) {
+    return wait ? weir_delay(WEIR_FOREVER) : -EAGAIN;
+  };
   EXPECT_EQ(0, RunLoop([&] {
-              EXPECT_EQ(0, weir_custom_connection(&custom_, &kStreamOperations, &streams, nullptr));
+              EXPECT_EQ(0, weir_custom_connection(&custom_, &operations, &streams, nullptr));
               EXPECT_EQ(0, Write("stuck", true));
               weir_timeout timeout = weir_timeout_begin(0);
               EXPECT_EQ(-ETIMEDOUT, Close());

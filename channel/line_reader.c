@@ -227,18 +227,34 @@ int weir_internal_reader_line(weir_read_channel *channel, weir_internal_line_kin
   return read_line(channel, kind, out_line);
 }
 
-int weir_read_line(weir_read_channel *channel, weir_bytes *out_line) {
+// Nearly all lines are there already when they are asked for, or are all that is there when
+// something has come.
+__attribute__((noinline)) static int wait_for_line(weir_read_channel *channel,
+                                                   weir_internal_line_kind kind,
+                                                   weir_bytes *out_line) {
   *out_line = weir_bytes_of("", 0);
   int result = weir_internal_reader_enter(channel);
   if (result < 0) return result;
-  result = read_usual_line(channel, WEIR_INTERNAL_BYTES, out_line);
+  result = read_usual_line(channel, kind, out_line);
   return weir_internal_reader_leave_span(channel, result, out_line);
 }
 
+__attribute__((always_inline)) static inline int read_public(weir_read_channel *channel,
+                                                             weir_internal_line_kind kind,
+                                                             weir_bytes *out_line) {
+  const weir_connection *connection = weir_internal_reader_connection(channel);
+  if (weir_internal_reader_held(channel) > 0 &&
+      weir_internal_connection_at_once(connection, channel->busy) &&
+      read_held_line(channel, kind, out_line)) {
+    return 0;
+  }
+  return wait_for_line(channel, kind, out_line);
+}
+
+int weir_read_line(weir_read_channel *channel, weir_bytes *out_line) {
+  return read_public(channel, WEIR_INTERNAL_BYTES, out_line);
+}
+
 int weir_read_utf8_line(weir_read_channel *channel, weir_bytes *out_line) {
-  *out_line = weir_bytes_of("", 0);
-  int result = weir_internal_reader_enter(channel);
-  if (result < 0) return result;
-  result = read_usual_line(channel, WEIR_INTERNAL_TEXT, out_line);
-  return weir_internal_reader_leave_span(channel, result, out_line);
+  return read_public(channel, WEIR_INTERNAL_TEXT, out_line);
 }

@@ -120,6 +120,8 @@ static int pipe_read(weir_connection *connection, weir_internal_lender *lender, 
   byte_ring *input = self->input;
   for (;;) {
     if (input->cause < 0) return input->cause;
+    // A cancel that came when we were woken already, and has taken what we were woken for.
+    if (input->refusal < 0) return input->refusal;
     if (self->pipe->broken) return -ECONNRESET;
     if (input->count > 0) return take(self->pipe, input, lender);
     if (input->finished) return 0;

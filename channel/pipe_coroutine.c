@@ -5,6 +5,7 @@
 
 #include "base/internal/memory.h"
 #include "channel/internal/pipe.h"
+#include "coroutine/internal/coroutine.h"
 #include "weir/copy.h"
 
 typedef struct pipe_coroutine {
@@ -66,9 +67,16 @@ static void close_inner(pipe_coroutine *self) {
   (void)result;
 }
 
+// The coroutines that the function launched may use its channel, too. They end as they do behind
+// any coroutine's function, only before the channel does.
+static void end_nested(int result) {
+  weir_internal_scopes_end(weir_internal_current_coroutine(), result);
+}
+
 static int write_all(pipe_coroutine *self) {
   weir_write_channel *channel = weir_open_write_channel(self->inner, self->auto_flush);
   int result = self->write(channel, self->argument);
+  end_nested(result);
   // Not left to the close of the connection: the reader may take its time.
   int ended = result < 0 ? result : weir_write_channel_close(channel);
   if (ended < 0) weir_write_channel_cancel(channel, ended);
@@ -79,6 +87,7 @@ static int write_all(pipe_coroutine *self) {
 static int read_all(pipe_coroutine *self) {
   weir_read_channel *channel = weir_open_read_channel(self->inner);
   int result = self->read(channel, self->argument);
+  end_nested(result);
   if (result < 0) {
     weir_read_channel_cancel(channel, result);
     if (self->outer->outcome == 0) self->outer->outcome = result;

@@ -2,53 +2,23 @@
 //
 // weir_writer and weir_reader.
 
+#include "testing/pipe_coroutine_test.h"
+
 #include <gtest/gtest.h>
 
-#include <functional>
 #include <string>
 
-#include "testing/channel_test.h"
 #include "weir/channel.h"
 
 namespace {
 
-using Write = std::function<int(weir_write_channel *)>;
-using Read = std::function<int(weir_read_channel *)>;
-
-class PipeCoroutine : public weir_testing::ChannelTest {
+class PipeCoroutine : public weir_testing::PipeCoroutineTest {
  protected:
-  static int MakeWriter(weir_connection **out, Write &body, weir_end_options options = {},
-                        weir_scope *scope = nullptr) {
-    auto call = [](weir_write_channel *channel, void *argument) {
-      return (*static_cast<Write *>(argument))(channel);
-    };
-    return weir_writer(out, scope, &options, call, &body);
-  }
-  static int MakeReader(weir_connection **out, Read &body, weir_end_options options = {}) {
-    auto call = [](weir_read_channel *channel, void *argument) {
-      return (*static_cast<Read *>(argument))(channel);
-    };
-    return weir_reader(out, nullptr, &options, call, &body);
-  }
-
-  // Everything up to the end of the stream, and then the result.
-  static std::string ReadAll(weir_read_channel *channel) {
-    std::string all;
-    char bytes[64];
-    int result;
-    while ((result = weir_read_available(channel, bytes, sizeof bytes)) > 0) {
-      all.append(bytes, static_cast<size_t>(result));
-    }
-    return all + " " + weir_error_name(result);
-  }
-
   static int WriteText(weir_connection *connection, const std::string &text) {
     weir_write_channel *channel = weir_open_write_channel(connection, false);
     int result = weir_write_fully(channel, text.data(), text.size(), nullptr);
     return result == 0 ? weir_flush(channel) : result;
   }
-
-  weir_connection *end_ = nullptr;
 };
 
 TEST_F(PipeCoroutine, AWritersOutputEndsBehindWhatItWrote) {

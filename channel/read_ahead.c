@@ -99,7 +99,10 @@ int weir_read_span(weir_read_channel *channel, size_t least, weir_bytes *out_byt
   result =
       least > 0 ? weir_internal_reader_gather(channel, least) : weir_internal_reader_look(channel);
   if (result == 0 || result == WEIR_E_END_OF_STREAM) {
-    *out_bytes = weir_internal_reader_span(channel, weir_internal_reader_held(channel));
+    // A line may have left one byte more than the limit.
+    size_t held = weir_internal_reader_held(channel);
+    size_t limit = weir_internal_reader_limit(channel);
+    *out_bytes = weir_internal_reader_span(channel, held < limit ? held : limit);
   }
   return weir_internal_reader_leave_span(channel, result, out_bytes);
 }

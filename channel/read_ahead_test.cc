@@ -201,6 +201,19 @@ TEST_F(ReadAhead, SpanGivesAllThatIsThere) {
   });
 }
 
+TEST_F(ReadAhead, ASpanIsNoLargerThanTheLimitAlthoughALineLeftMore) {
+  WithScript([](ScriptedTransport &script) {
+    Configure(script, 5, 8);
+    script.Feed("0123456789a");
+    weir_bytes line;
+    EXPECT_EQ(WEIR_E_LINE_TOO_LONG, weir_read_line(script.reader(), &line));
+    EXPECT_EQ("0123456789", Span(script, 0));
+    EXPECT_EQ("0123456789", Span(script, 10));
+    EXPECT_EQ(0, weir_read_consume(script.reader(), 10));
+    EXPECT_EQ("a", Span(script, 0));
+  });
+}
+
 TEST_F(ReadAhead, WhatRemainsOfASpanStaysValid) {
   WithScript([](ScriptedTransport &script) {
     weir_bytes bytes;

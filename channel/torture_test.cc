@@ -151,7 +151,7 @@ Scenario Of(const char *name, const Conversation &talk) {
   scenario.run = weir_testing::InCoroutine([=](bool *answered) { return Talk(talk, answered); });
   scenario.virtual_time = true;
   scenario.stride = 7;
-  scenario.least_calls = 12;  // to set up
+  scenario.least_calls = 17;  // to set up
   return scenario;
 }
 

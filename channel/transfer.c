@@ -111,53 +111,62 @@ int weir_internal_transfer_pass(weir_internal_transfer *self, size_t size) {
   }
   if (result < 0 && self->target_count > 1) least = 0;
   self->count += least;
-  // A cancel meanwhile has dropped what was unread.
-  if (source->failure < 0) return result < 0 ? result : source->failure;
+  // A cancel meanwhile has dropped what was unread. After a failure of the transport it is there.
+  if (weir_internal_reader_held(source) < size) return result < 0 ? result : source->failure;
   weir_internal_reader_consume(source, least);
   return result;
 }
 
-// Moves up to |limit| bytes by the transports alone. Returns 1, 0 at the end of the stream, or a
-// negative code, -ENOTSUP if they cannot.
+static bool can_move(const weir_internal_transfer *self) {
+  const weir_connection *from = weir_internal_reader_connection(self->source);
+  return from->transport->copy_to != NULL && self->target_count == 1;
+}
+
+// Moves up to |limit| bytes by the transports alone; nothing is held. Returns 1 or a negative code:
+// -EAGAIN when what comes next has to go through memory, -ENOTSUP if everything has to.
 static int move(weir_internal_transfer *self, uint64_t limit) {
-  weir_connection *from = weir_internal_reader_connection(self->source);
-  if (from->transport->copy_to == NULL || self->target_count > 1 || self->source->ended ||
-      weir_internal_reader_held(self->source) > 0) {
-    return -ENOTSUP;
-  }
-  int result = weir_internal_transfer_flush(self);
+  weir_read_channel *source = self->source;
+  weir_write_channel *target = self->targets[0];
+  weir_connection *from = weir_internal_reader_connection(source);
+  int result = weir_internal_connection_go_on(from);
+  if (result == 0) result = failure_of_any(self);
+  if (result == 0) result = weir_internal_transfer_flush(self);
   if (result < 0) return result;
-  weir_connection *to = weir_internal_writer_connection(self->targets[0]);
   const uint64_t largest = WEIR_INTERNAL_LARGEST_CAPACITY;
-  result = from->transport->copy_to(from, to, (size_t)(limit < largest ? limit : largest));
-  if (result == 0) self->source->ended = true;
-  if (result <= 0) return result;
+  result = from->transport->copy_to(from, weir_internal_writer_connection(target),
+                                    (size_t)(limit < largest ? limit : largest));
+  if (result == -EAGAIN || result == -ENOTSUP) return result;
+  if (result < 0) return weir_internal_writer_failed(target, result);
+  source->received += (uint64_t)result;
+  target->gone += (uint64_t)result;
   self->count += (uint64_t)result;
-  self->targets[0]->gone += (uint64_t)result;
   return 1;
 }
 
-// Tells whether a transfer through memory will say the same, and then to whom it belongs.
-static bool is_to_be_met_again(int failure) {
-  return failure < 0 && failure != -ECANCELED && failure != -ETIMEDOUT;
+// Passes up to |limit| bytes through memory. Returns 1, 0 at the end of the stream, or a negative
+// code. *filled tells whether there were as many as the source holds at once, and so probably more.
+static int pass_next(weir_internal_transfer *self, uint64_t limit, bool *filled) {
+  int result = weir_internal_transfer_await(self);
+  if (result <= 0) return result;
+  size_t held = weir_internal_reader_held(self->source);
+  *filled = held >= self->source->capacity;
+  result = weir_internal_transfer_pass(self, held < limit ? held : (size_t)limit);
+  return result == 0 ? 1 : result;
 }
 
 int weir_internal_transfer_all(weir_internal_transfer *self, uint64_t limit,
                                weir_copy_method method) {
-  bool may_move = method == WEIR_COPY_ANY;
+  bool may_move = method == WEIR_COPY_ANY && can_move(self);
+  bool filled = false;
   int result = 1;
   while (result > 0 && self->count < limit) {
     uint64_t left = limit - self->count;
-    if (may_move) {
+    if (may_move && filled && weir_internal_reader_held(self->source) == 0) {
       result = move(self, left);
-      may_move = !is_to_be_met_again(result);
-      if (may_move) continue;
+      may_move = result != -ENOTSUP;
+      if (may_move && result != -EAGAIN) continue;
     }
-    result = weir_internal_transfer_await(self);
-    if (result <= 0) break;
-    size_t held = weir_internal_reader_held(self->source);
-    result = weir_internal_transfer_pass(self, held < left ? held : (size_t)left);
-    if (result == 0) result = 1;
+    result = pass_next(self, left, &filled);
   }
   return result < 0 ? result : 0;
 }

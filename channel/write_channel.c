@@ -249,6 +249,7 @@ static void send_at_once(weir_write_channel *channel, weir_internal_outgoing *te
   if (sent == -EAGAIN || sent == -ENOMEM || sent == -ENOBUFS) return;
   if (sent < 0) {
     weir_internal_writer_fail(channel, sent);
+    channel->gone += text->size;  // taken and lost, as what a buffer holds would be
     text->done = text->size;
     return;
   }
@@ -292,21 +293,38 @@ int weir_internal_writer_pass(weir_write_channel *channel, weir_bytes bytes, siz
 
 static int put_apart(weir_write_channel *channel, const weir_bytes *body, const weir_bytes *ending,
                      size_t *out_done) {
+  *out_done = 0;
+  int result = enter(channel);
+  if (result < 0) return result;
   const weir_bytes parts[2] = {*body, *ending};
   weir_internal_outgoing text = {parts, 2, body->size + ending->size, 0};
-  int result = weir_internal_writer_put(channel, &text);
+  result = weir_internal_writer_put(channel, &text);
   *out_done = text.done;
-  return result;
+  return leave(channel, result);
 }
 
-// Appends both, for which there is room behind what is unsent.
+// Copies both behind what is unsent, where there is room.
 static inline void append(weir_write_channel *channel, weir_bytes body, weir_bytes ending) {
   char *at = channel->buffer + channel->end;
   if (body.size > 0) memcpy(at, body.data, body.size);
   at += body.size;
   for (size_t i = 0; i < ending.size; i++) at[i] = ending.data[i];
   channel->end += (uint32_t)(body.size + ending.size);
-  send_if_full(channel);
+}
+
+// Appends both where there is room and more, so that nothing is to be sent. Returns 1; 0 when that
+// is not so; or -ENOMEM. Nothing has happened then.
+static inline int append_at_once(weir_write_channel *channel, weir_bytes body, weir_bytes ending) {
+  size_t size = body.size + ending.size;
+  if (size == 0 || size >= channel->capacity || channel->failure != 0 || channel->closed) return 0;
+  const weir_connection *connection = weir_internal_writer_connection(channel);
+  if (!weir_internal_connection_at_once(connection, channel->busy)) return 0;
+  int result = channel->buffer == NULL ? weir_internal_writer_take_buffer(channel) : 0;
+  if (result < 0) return result;
+  if (size >= channel->size - channel->end) return 0;
+  append(channel, body, ending);
+  weir_internal_writer_arm(channel);
+  return 1;
 }
 
 // Nearly all writes are just appended to the buffer, so this way is kept short; it is made anew for
@@ -314,20 +332,10 @@ static inline void append(weir_write_channel *channel, weir_bytes body, weir_byt
 __attribute__((always_inline)) static inline int write_text(weir_write_channel *channel,
                                                             weir_bytes body, weir_bytes ending,
                                                             size_t *out_done) {
-  size_t size = body.size + ending.size;
-  *out_done = 0;
-  int result = enter(channel);
-  if (result < 0) return result;
-  if (channel->buffer == NULL && size > 0 && size < channel->capacity) {
-    result = weir_internal_writer_take_buffer(channel);
-  }
-  if (channel->buffer != NULL && size <= channel->size - channel->end) {
-    append(channel, body, ending);
-    *out_done = size;
-  } else if (result == 0) {
-    result = put_apart(channel, &body, &ending, out_done);
-  }
-  return leave(channel, result);
+  int result = append_at_once(channel, body, ending);
+  if (result == 0) return put_apart(channel, &body, &ending, out_done);
+  *out_done = result > 0 ? body.size + ending.size : 0;
+  return result > 0 ? 0 : result;
 }
 
 int weir_write_fully(weir_write_channel *channel, const void *data, size_t size, size_t *out_done) {

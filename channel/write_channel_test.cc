@@ -307,7 +307,9 @@ TEST_F(WriteChannel, AFailureWhileTheCapacityIsReachedIsToldToTheNextWrite) {
     Configure(script, 4);
     script.FailWrites(-ECONNRESET);
     EXPECT_EQ(0, Fully(script, "abcd"));
+    EXPECT_EQ(4u, weir_total_bytes_written(script.writer()));
     EXPECT_EQ(-ECONNRESET, Fully(script, "e"));
+    EXPECT_EQ(4u, weir_total_bytes_written(script.writer()));
   });
 }
 

@@ -102,6 +102,8 @@ TEST_F(WriteRoom, TryNeverSuspends) {
     EXPECT_EQ("abcdx", script.sent());
     EXPECT_EQ(0, weir_flush(script.writer()));
     EXPECT_EQ("abcdxy", script.sent());
+    EXPECT_EQ(0, weir_yield());
+    EXPECT_TRUE(others_ran);
   });
 }
 

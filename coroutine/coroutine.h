@@ -117,10 +117,12 @@ typedef struct weir_launch_options {
 // the one that was in force when |scope| was opened; for the own scope, when the current coroutine
 // began, so that a bracket begun since does not hold for it. When weir_launch returns 0 the
 // function will be called exactly once, perhaps in a coroutine already cancelled, so it may own its
-// argument; otherwise it will never be called. If |out_or_null| is not NULL, *out_or_null gets a
-// handle that the caller frees with weir_job_close. |options| may be NULL. Does not suspend.
-// Returns 0; -ENOMEM when there is no memory for a stack with its guard page; -EINVAL outside a
-// coroutine or without a function; -EXDEV for a scope of another thread.
+// argument; otherwise it will never be called. An argument on the stack of the current function
+// must be waited for: in the own scope the coroutine may first run when that function has returned.
+// If |out_or_null| is not NULL, *out_or_null gets a handle that the caller frees with
+// weir_job_close. |options| may be NULL. Does not suspend. Returns 0; -ENOMEM when there is no
+// memory for a stack with its guard page; -EINVAL outside a coroutine or without a function; -EXDEV
+// for a scope of another thread.
 WEIR_MUST_USE int weir_launch(weir_scope *scope, weir_job **out_or_null,
                               const weir_launch_options *options, weir_function function,
                               void *argument);

@@ -7,7 +7,8 @@
 // to the input's end. What is missing is zero.
 //
 //   byte 0   bit 0: a lone CR ends lines too; bit 1: resynchronise; bit 2: long lines: each 'x' of
-//            the stream stands for 997 of them, and pieces are 97 times as large
+//            the stream stands for 997 of them, and pieces are 97 times as large; bit 3: all
+//            forms of reading
 //   byte 1   the channel's capacity: 0 is the default, up to 200 itself, above 200 N - 200 KiB
 //   byte 2   the line limit, likewise
 //   byte 3   O in the low four bits, P in the high four
@@ -16,6 +17,9 @@
 //   bits 0-2 0, 1: weir_read_utf8_line; 2, 3: weir_read_line; 4: weir_read_available;
 //            5: weir_read_fully; 6: weir_read_channel_configure; 7: the coroutine suspends
 //   bit 3    under a deadline that passes at the first wait
+//            with all forms of reading, 0: weir_read_utf8_line_strict; 1, with an odd size:
+//            weir_append_utf8_line; 2: weir_read_line_strict; 3, with an odd size:
+//            weir_append_line; 6: peek, until, skip_if_found, or span and consume, by bits 4 and 5
 //   bits 4-7 the size, by the table kSizes; for configure: bits 4 and 5 as in byte 0, bits 6 and 7
 //            choose capacity and limit
 //
@@ -34,6 +38,7 @@
 #include <utility>
 #include <vector>
 
+#include "fuzz/fail.h"
 #include "fuzz/reference_line_reader.h"
 #include "fuzz/split_transport.h"
 #include "testing/virtual_loop.h"
@@ -53,6 +58,7 @@ constexpr int kMostOperations = 4000;
 struct Input {
   weir_read_channel_options options = {};
   std::vector<uint8_t> operations;
+  bool all_forms = false;
   std::vector<int> pieces;
   std::string stream;
 };
@@ -75,6 +81,7 @@ Input Decode(const uint8_t *data, size_t size) {
   input.options.capacity = LimitOf(next());
   input.options.line_limit = LimitOf(next());
   bool long_lines = (flags & 4) != 0;
+  input.all_forms = (flags & 8) != 0;
   uint8_t counts = next();
   for (int i = 0; i < (counts & 15); i++) input.operations.push_back(next());
   for (int i = 0; i < counts >> 4; i++) input.pieces.push_back(PieceOf(next(), long_lines));
@@ -132,32 +139,54 @@ class Comparison {
     weir_timeout timeout = {};
     if (hurried) timeout = weir_timeout_begin(SplitTransport::kWait / 2);
     transport_.Expect(0, 0);
-    switch (operation & 7) {
-      case 0:
-      case 1:
-        ReadLine(true);
-        break;
-      case 2:
-      case 3:
-        ReadLine(false);
-        break;
-      case 4:
-        ReadAvailable(size);
-        break;
-      case 5:
-        ReadFully(size);
-        break;
-      case 6:
-        Configure(operation >> 4);
-        break;
-      case 7:
-        Suspend();
-        break;
+    if (input_.all_forms) {
+      DoOneOfAll(operation, size);
+    } else {
+      DoUsual(operation, size);
     }
     // Whether it passed was told to whoever waited, and to nobody else.
     bool passed = hurried && weir_timeout_end(timeout);
     if (passed != transport_.timed_out() && (operation & 7) != 7) Fail("the deadline's end");
     CheckHeld();
+  }
+
+  void DoUsual(uint8_t operation, size_t size) {
+    switch (operation & 7) {
+      case 0:
+      case 1:
+        return ReadLine({"read_utf8_line", true, false, weir_read_utf8_line});
+      case 2:
+      case 3:
+        return ReadLine({"read_line", false, false, weir_read_line});
+      case 4:
+        return ReadAvailable(size);
+      case 5:
+        return ReadFully(size);
+      case 6:
+        return Configure(operation >> 4);
+      default:
+        return Suspend();
+    }
+  }
+
+  void DoOneOfAll(uint8_t operation, size_t size) {
+    bool odd = (operation & 16) != 0;
+    switch (operation & 7) {
+      case 0:
+        return ReadLine({"read_utf8_line_strict", true, true, weir_read_utf8_line_strict});
+      case 1:
+        return odd ? ReadLine({"append_utf8_line", true, false, nullptr, weir_append_utf8_line})
+                   : ReadLine({"read_utf8_line", true, false, weir_read_utf8_line});
+      case 2:
+        return ReadLine({"read_line_strict", false, true, weir_read_line_strict});
+      case 3:
+        return odd ? ReadLine({"append_line", false, false, nullptr, weir_append_line})
+                   : ReadLine({"read_line", false, false, weir_read_line});
+      case 6:
+        return LookAhead((operation >> 4) & 3, operation >> 6);
+      default:
+        return DoUsual(operation, size);
+    }
   }
 
   // The last line is still there when the next operation begins.
@@ -169,7 +198,8 @@ class Comparison {
   void CheckHeld() {
     if (transport_.delivered() < model_.position()) Fail("reads what has not come");
     size_t held = transport_.delivered() - model_.position();
-    if (held > MostHeld(options_) && !model_.skips_rest()) Fail("%zu bytes are held", held);
+    // One that only looked ahead has dropped a LF, which the model still has.
+    if (held > MostHeld(options_) + 1 && !model_.skips_rest()) Fail("%zu bytes are held", held);
   }
 
   void BeginRead(size_t needed, size_t room) {
@@ -189,16 +219,40 @@ class Comparison {
     return !transport_.timed_out();
   }
 
-  void ReadLine(bool utf8) {
+  // A form of reading a line: in place or, where |read| is missing, appended.
+  struct Form {
+    const char *name;
+    bool utf8;
+    bool strict;
+    int (*read)(weir_read_channel *, weir_bytes *);
+    int (*append)(weir_read_channel *, weir_buffer *) = nullptr;
+  };
+
+  static int Expected(const Form &form, const ReferenceLineReader::Result &line) {
+    if (line.outcome == Outcome::kEnd) return WEIR_E_END_OF_STREAM;
+    if (line.outcome == Outcome::kTooLong) return WEIR_E_LINE_TOO_LONG;
+    if (form.strict && !line.terminated) return WEIR_E_LINE_UNTERMINATED;
+    return form.utf8 && !weir_fuzz::IsUtf8(line.text) ? WEIR_E_INVALID_UTF8 : 0;
+  }
+
+  // Reads into |appended_| behind what is there.
+  int Append(const Form &form, weir_bytes *out) {
+    weir_buffer buffer = {};
+    if (weir_buffer_append(&buffer, weir_text("before")) != 0) Fail("no memory");
+    int result = form.append(reader_, &buffer);
+    appended_ = std::string(buffer.data, buffer.size);
+    weir_buffer_release(&buffer);
+    if (appended_.compare(0, 6, "before") != 0) Fail("%s changes what was there", form.name);
+    *out = weir_bytes_of(appended_.data() + 6, appended_.size() - 6);
+    return result;
+  }
+
+  void ReadLine(const Form &form) {
     ReferenceLineReader::Result line = model_.PeekLine();
-    int expected = line.outcome == Outcome::kEnd       ? WEIR_E_END_OF_STREAM
-                   : line.outcome == Outcome::kTooLong ? WEIR_E_LINE_TOO_LONG
-                                                       : 0;
-    if (expected == 0 && utf8 && !weir_fuzz::IsUtf8(line.text)) expected = WEIR_E_INVALID_UTF8;
     BeginRead(line.needed, 0);
     weir_bytes out = weir_text("not touched");
-    int result = utf8 ? weir_read_utf8_line(reader_, &out) : weir_read_line(reader_, &out);
-    bool done = Agree(utf8 ? "read_utf8_line" : "read_line", expected, result);
+    int result = form.read != nullptr ? form.read(reader_, &out) : Append(form, &out);
+    bool done = Agree(form.name, Expected(form, line), result);
     std::string_view text(out.data, out.size);
     if (!done) {
       if (!text.empty()) Fail("a line behind a deadline");
@@ -211,6 +265,82 @@ class Comparison {
     model_.TakeLine();
     line_ = out;
     expected_line_ = line.text;
+  }
+
+  void LookAhead(int kind, size_t size) {
+    static constexpr const char *kExpected[4] = {"a", "\n", "xx", "\xC3\xA9\r\n"};
+    if (kind == 1) return ReadUntil(kExpected[size]);
+    if (kind == 2) return SkipIfFound(kExpected[size]);
+    Peek(size + 1, kind == 3);
+  }
+
+  bool IsBeyondLimit(size_t size) const {
+    size_t capacity = options_.capacity > 0 ? options_.capacity : 16 * 1024;
+    return size > std::max(capacity, OfReference(options_).line_limit + 2);
+  }
+
+  // Looks at bytes, and takes all but the last of them if it |consumes|; so a character may be cut.
+  void Peek(size_t size, bool consumes) {
+    ReferenceLineReader::Result bytes = model_.PeekBytes(size, false);
+    BeginRead(IsBeyondLimit(size) ? 0 : bytes.needed, 0);
+    weir_bytes out = weir_text("not touched");
+    int result =
+        consumes ? weir_read_span(reader_, size, &out) : weir_read_peek(reader_, size, &out);
+    int expected = bytes.outcome == Outcome::kLine ? 0 : WEIR_E_END_OF_STREAM;
+    if (IsBeyondLimit(size)) expected = -EMSGSIZE;
+    bool done = Agree(consumes ? "span" : "peek", expected, result);
+    std::string_view text(out.data, out.size);
+    if (!done || expected == -EMSGSIZE) {
+      if (!text.empty()) Fail("bytes behind a failure");
+      return;
+    }
+    if (text.substr(0, size) != bytes.text) Fail("peek at %zu: other bytes", model_.position());
+    if (!consumes || result < 0 || size == 1) return;
+    if (weir_read_consume(reader_, size - 1) != 0) Fail("consume of %zu bytes", size - 1);
+    model_.TakeBytes(size - 1);
+  }
+
+  void SkipIfFound(std::string_view wanted) {
+    if (IsBeyondLimit(wanted.size())) return;
+    ReferenceLineReader::Result next = model_.PeekBytes(wanted.size(), false);
+    bool found = next.text == wanted;
+    // The first byte that differs is enough.
+    size_t same = 0;
+    while (same < next.text.size() && next.text[same] == wanted[same]) same++;
+    if (same < next.text.size()) next.needed = model_.PeekBytes(same + 1, false).needed;
+    BeginRead(next.needed, 0);
+    int result = weir_read_skip_if_found(reader_, weir_bytes_of(wanted.data(), wanted.size()));
+    if (Agree("skip_if_found", found, result) && found) model_.TakeBytes(wanted.size());
+  }
+
+  // Up to a delimiter, as far as the line limit goes.
+  void ReadUntil(std::string_view delimiter) {
+    if (IsBeyondLimit(delimiter.size())) return;
+    size_t capacity = options_.capacity > 0 ? options_.capacity : 16 * 1024;
+    size_t limit = OfReference(options_).line_limit;
+    size_t bound = std::min(limit, std::max(capacity, limit + 2) - delimiter.size());
+    ReferenceLineReader::Result rest = model_.PeekBytes(SIZE_MAX, false);
+    size_t at = rest.text.find(delimiter);
+    bool found = at <= bound;
+    int expected = found ? 0 : WEIR_E_END_OF_STREAM;
+    // What is at the end may be the beginning of the delimiter.
+    size_t before = std::min(at, rest.text.size());
+    for (size_t part = delimiter.size() - 1; at > rest.text.size() && part > 0; part--) {
+      if (part > rest.text.size() || before < rest.text.size()) continue;
+      if (rest.text.substr(rest.text.size() - part) == delimiter.substr(0, part)) before -= part;
+    }
+    if (before > bound) expected = -EMSGSIZE;
+    size_t needed = found ? model_.PeekBytes(at + delimiter.size(), false).needed : rest.needed;
+    BeginRead(needed, 0);
+    weir_bytes out = weir_text("not touched");
+    int result =
+        weir_read_until(reader_, weir_bytes_of(delimiter.data(), delimiter.size()), nullptr, &out);
+    bool done = Agree("read_until", expected, result);
+    std::string_view text(out.data, out.size);
+    if (!done || !found ? !text.empty() : text != rest.text.substr(0, at)) {
+      Fail("read_until at %zu: other bytes", model_.position());
+    }
+    if (done && found) model_.TakeBytes(at + delimiter.size());
   }
 
   // Memory of exactly |size| bytes, so that ASan sees what is written behind it.
@@ -306,6 +436,7 @@ class Comparison {
   weir_bytes line_ = {};
   std::string_view expected_line_;
   std::vector<char> out_;
+  std::string appended_;
   int ends_ = 0;
 };
 

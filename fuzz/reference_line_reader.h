@@ -58,6 +58,8 @@ class ReferenceLineReader {
     // The result is certain once that many bytes of the stream are known; size() + 1 if it takes
     // the knowledge that the stream ends there.
     size_t needed;
+    // Whether something ends the line.
+    bool terminated = true;
   };
 
   ReferenceLineReader(std::string stream, Options options)
@@ -80,7 +82,8 @@ class ReferenceLineReader {
     if (content > options_.line_limit) {
       return {Outcome::kTooLong, {}, std::max(start.needed, KnownAsTooLong(start.position))};
     }
-    return {Outcome::kLine, std::string_view(stream_).substr(start.position, content), end + 1};
+    return {Outcome::kLine, std::string_view(stream_).substr(start.position, content), end + 1,
+            end < size()};
   }
 
   // Reads the line that PeekLine has told.

@@ -3,23 +3,12 @@
 #include "fuzz/split_transport.h"
 
 #include <algorithm>
-#include <cstdarg>
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <utility>
 
-namespace weir_fuzz {
+#include "fuzz/fail.h"
 
-void Fail(const char *format, ...) {
-  va_list arguments;
-  va_start(arguments, format);
-  fputs("fuzz: ", stderr);
-  vfprintf(stderr, format, arguments);
-  fputc('\n', stderr);
-  va_end(arguments);
-  abort();
-}
+namespace weir_fuzz {
 
 struct SplitTransport::Operations {
   static SplitTransport &Of(weir_connection *self) {

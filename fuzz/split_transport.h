@@ -66,9 +66,6 @@ class SplitTransport {
   Connection connection_ = {};
 };
 
-// Ends the process after a message, as a fuzzer expects it of a finding.
-[[noreturn]] void Fail(const char *format, ...) WEIR_PRINTF_LIKE(1, 2);
-
 }  // namespace weir_fuzz
 
 #endif  // WEIR_FUZZ_SPLIT_TRANSPORT_H

@@ -246,6 +246,34 @@ static int send_some(weir_internal_operation *operation) {
   return result;
 }
 
+// A short one proves nothing, since the pipe may be full of small pieces.
+static int splice_in(weir_internal_operation *operation) {
+  weir_internal_descriptor *descriptor = operation->descriptor;
+  const weir_internal_system_calls *calls = descriptor->selector->calls;
+  int result;
+  do {
+    result = calls->splice_in(calls->context, descriptor->fd, operation->with.splice.pipe,
+                              operation->with.splice.size);
+  } while (result == -EINTR);
+  if (result != -EAGAIN) return result;
+  // Some kernels say so also of urgent data, of which there will be no further edge.
+  if (descriptor->seen != 0) return 0;
+  descriptor->ready[WEIR_INTERNAL_READ] = false;
+  return result;
+}
+
+static int splice_out(weir_internal_operation *operation) {
+  weir_internal_descriptor *descriptor = operation->descriptor;
+  const weir_internal_system_calls *calls = descriptor->selector->calls;
+  int result;
+  do {
+    result = calls->splice_out(calls->context, operation->with.splice.pipe, descriptor->fd,
+                               operation->with.splice.size);
+  } while (result == -EINTR);
+  if (result == -EAGAIN) descriptor->ready[WEIR_INTERNAL_WRITE] = false;
+  return result;
+}
+
 static int begin_connect(weir_internal_operation *operation) {
   weir_internal_descriptor *descriptor = operation->descriptor;
   const weir_internal_system_calls *calls = descriptor->selector->calls;
@@ -281,9 +309,10 @@ static int is_ready(weir_internal_operation *operation) {
 
 static int attempt(weir_internal_operation *operation) {
   static int (*const attempts[])(weir_internal_operation *) = {
-      [WEIR_INTERNAL_RECEIVE] = receive,   [WEIR_INTERNAL_ACCEPT] = accept_one,
-      [WEIR_INTERNAL_SEND] = send_some,    [WEIR_INTERNAL_CONNECT] = connect_one,
-      [WEIR_INTERNAL_WRITABLE] = is_ready, [WEIR_INTERNAL_READABLE] = is_ready,
+      [WEIR_INTERNAL_RECEIVE] = receive,     [WEIR_INTERNAL_ACCEPT] = accept_one,
+      [WEIR_INTERNAL_SEND] = send_some,      [WEIR_INTERNAL_CONNECT] = connect_one,
+      [WEIR_INTERNAL_SPLICE_IN] = splice_in, [WEIR_INTERNAL_SPLICE_OUT] = splice_out,
+      [WEIR_INTERNAL_WRITABLE] = is_ready,   [WEIR_INTERNAL_READABLE] = is_ready,
   };
   return attempts[operation->kind](operation);
 }

@@ -172,6 +172,10 @@ int weir_internal_await(weir_internal_operation *operation) {
 int weir_internal_selector_await_descriptor(weir_selector *selector, int64_t nanoseconds) {
   weir_internal_selector_loop *loop = weir_internal_current_selector_loop();
   if (loop == NULL || loop->selector != selector) return -EINVAL;
+  if (loop->pipe_count > 0) {
+    weir_internal_kernel_pipes_close(loop);
+    return 0;
+  }
   int reason = weir_internal_wait_queue_wait(&loop->descriptor_closed, weir_now() + nanoseconds);
   return reason == -ETIME ? 0 : reason;
 }

@@ -43,6 +43,7 @@ static void close_loop(weir_internal_selector_loop *loop) {
   loop->loop = NULL;
   if (loop->backend == NULL) return;
   weir_internal_foreign_close(loop);
+  weir_internal_kernel_pipes_close(loop);
   loop->backend->close(loop);
   weir_internal_slot_table_destroy(&loop->slots);
   loop->backend = NULL;

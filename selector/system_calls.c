@@ -5,6 +5,7 @@
 #include "selector/internal/system_calls.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/eventfd.h>
@@ -100,6 +101,54 @@ static int kernel_write(void *context, int fd, const void *data, size_t size) {
   return result_of(write(fd, data, size));
 }
 
+static int kernel_pipe(void *context, size_t size, int *read_end, int *write_end) {
+  (void)context;
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0) return -errno;
+  // An unprivileged user may have used up what is allowed of larger pipes; then it stays small.
+  (void)fcntl(ends[0], F_SETPIPE_SZ, (int)size);
+  *read_end = ends[0];
+  *write_end = ends[1];
+  return 0;
+}
+
+static int splice_some(int from, int to, size_t size) {
+  return result_of(splice(from, NULL, to, NULL, size, SPLICE_F_MOVE | SPLICE_F_NONBLOCK));
+}
+
+static int kernel_splice_in(void *context, int socket, int pipe, size_t size) {
+  (void)context;
+  return splice_some(socket, pipe, size);
+}
+
+// Takes back a SIGPIPE that was raised while it was blocked.
+static void take_back_signal(const sigset_t *signals) {
+  const struct timespec at_once = {0, 0};
+  int taken;
+  do {
+    taken = sigtimedwait(signals, NULL, &at_once);
+  } while (taken < 0 && errno == EINTR);
+}
+
+// Unlike send(2), splice(2) cannot be told to raise no SIGPIPE. It is raised for this thread, and
+// so it can be blocked here, and taken back when there is one more than before.
+static int kernel_splice_out(void *context, int pipe, int socket, size_t size) {
+  (void)context;
+  sigset_t broken_pipe, previous, pending;
+  sigemptyset(&broken_pipe);
+  sigaddset(&broken_pipe, SIGPIPE);
+  // With these arguments it cannot fail (pthread_sigmask(3)).
+  (void)pthread_sigmask(SIG_BLOCK, &broken_pipe, &previous);
+  // What is not blocked is not pending.
+  bool was_blocked = sigismember(&previous, SIGPIPE) == 1;
+  bool was_pending =
+      was_blocked && sigpending(&pending) == 0 && sigismember(&pending, SIGPIPE) == 1;
+  int result = splice_some(pipe, socket, size);
+  if (result == -EPIPE && !was_pending) take_back_signal(&broken_pipe);
+  if (!was_blocked) (void)pthread_sigmask(SIG_SETMASK, &previous, NULL);
+  return result;
+}
+
 static int kernel_epoll_create(void *context) {
   (void)context;
   return result_of(epoll_create1(EPOLL_CLOEXEC));
@@ -176,6 +225,9 @@ const weir_internal_system_calls weir_internal_kernel = {
     .close = kernel_close,
     .read = kernel_read,
     .write = kernel_write,
+    .pipe = kernel_pipe,
+    .splice_in = kernel_splice_in,
+    .splice_out = kernel_splice_out,
     .epoll_create = kernel_epoll_create,
     .epoll_control = kernel_epoll_control,
     .epoll_wait = kernel_epoll_wait,

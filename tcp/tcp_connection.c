@@ -23,8 +23,8 @@ static const weir_internal_system_calls *calls_of(const weir_tcp_connection *sel
 // the failure, that a torn stream never looks whole. Not among these is EPIPE, which the writer
 // also gets when the peer did end its stream properly; nor what is not the kernel's, such as the
 // ETIMEDOUT of a deadline.
-static void remember_failure(weir_tcp_connection *self, const weir_internal_operation *operation,
-                             int result) {
+void weir_internal_tcp_remember_failure(weir_tcp_connection *self,
+                                        const weir_internal_operation *operation, int result) {
   if (!operation->by_kernel) return;
   switch (result) {
     case -ETIMEDOUT:
@@ -48,6 +48,7 @@ static int perform(weir_internal_operation *operation, bool wait) {
 
 static int tcp_read(weir_connection *connection, weir_internal_lender *lender, bool wait) {
   weir_tcp_connection *self = tcp_of(connection);
+  if (self->spliced.held > 0) return weir_internal_tcp_read_spliced(self, lender);
   if (self->end_seen) return self->failure;
   weir_internal_operation operation = {
       .kind = WEIR_INTERNAL_RECEIVE, .descriptor = &self->descriptor, .with.lender = lender};
@@ -59,7 +60,7 @@ static int tcp_read(weir_connection *connection, weir_internal_lender *lender, b
   }
   // A reader that comes after an abort finds no connection.
   if (result == -ENOTCONN) return self->failure < 0 ? self->failure : -ECONNABORTED;
-  remember_failure(self, &operation, result);
+  weir_internal_tcp_remember_failure(self, &operation, result);
   return result;
 }
 
@@ -77,7 +78,7 @@ static int tcp_write(weir_connection *connection, const struct iovec *buffers, i
   weir_internal_operation operation = {
       .kind = WEIR_INTERNAL_SEND, .descriptor = &self->descriptor, .with.send = {buffers, count}};
   int result = perform(&operation, wait);
-  if (result < 0) remember_failure(self, &operation, result);
+  if (result < 0) weir_internal_tcp_remember_failure(self, &operation, result);
   return result;
 }
 
@@ -149,6 +150,7 @@ static void tcp_abort(weir_connection *connection) {
 }
 
 static void destroy(weir_tcp_connection *self) {
+  weir_internal_tcp_drop_spliced(self);
   weir_internal_descriptor_close(&self->descriptor);
   size_t size = sizeof *self;
   if (self->connection.host != NULL) size += strlen(self->host) + 1;
@@ -174,6 +176,7 @@ static const weir_internal_transport tcp_transport = {
     .finish_write = tcp_finish_write,
     .linger = weir_internal_tcp_linger,
     .abort = tcp_abort,
+    .copy_to = weir_internal_tcp_copy_to,
     .release = tcp_release,
 };
 

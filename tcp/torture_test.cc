@@ -131,6 +131,35 @@ int ReadToTheEndAndFlood(weir_connection *connection, bool *answered) {
                           nullptr);
 }
 
+// Megabytes there and back, by a copy.
+
+int EchoByCopy(weir_connection *connection) {
+  return weir_copy(weir_open_read_channel(connection), weir_open_write_channel(connection, false),
+                   nullptr, nullptr);
+}
+
+int SendMegabytes(weir_connection *connection) {
+  const std::string &data = Megabytes();
+  weir_write_channel *output = weir_open_write_channel(connection, true);
+  int result = weir_write_fully(output, data.data(), data.size(), nullptr);
+  return result < 0 ? result : weir_write_channel_close(output);
+}
+
+int AskForMegabytesBack(weir_connection *connection, bool *answered) {
+  weir_scope *scope = nullptr;
+  weir_scope_options together = {};
+  together.fail_together = true;
+  int result = weir_scope_open(&scope, &together);
+  if (result < 0) return result;
+  result = LaunchCoroutine([=] { return SendMegabytes(connection); }, scope);
+  if (result == 0) {
+    result = LaunchCoroutine([=] { return ReadSlowly(connection, answered); }, scope);
+  }
+  if (result == 0) result = weir_scope_wait(scope);
+  int closed = weir_scope_close(scope);
+  return result < 0 ? result : closed;
+}
+
 int Serve(const Conversation &talk, weir_listener *listener) {
   weir_connection *connection = nullptr;
   int result = weir_accept(listener, &connection);
@@ -176,12 +205,14 @@ int BindAndTalk(const Conversation &talk, bool *answered) {
   return result < 0 ? result : closed;
 }
 
-Scenario Of(const char *name, const Conversation &talk, size_t transfer_limit = 0) {
+Scenario Of(const char *name, int least_calls, const Conversation &talk,
+            size_t transfer_limit = 0) {
   Scenario scenario;
   scenario.name = name;
   scenario.run =
       weir_testing::InCoroutine([=](bool *answered) { return BindAndTalk(talk, answered); });
   scenario.transfer_limit = transfer_limit;
+  scenario.least_calls = least_calls;
   scenario.stride = 7;  // more than the first calls are the same megabytes over and over
   return scenario;
 }
@@ -189,17 +220,21 @@ Scenario Of(const char *name, const Conversation &talk, size_t transfer_limit = 
 const char kLocal[] = "127.0.0.1";
 const size_t kRoom = 4 << 20;
 
+// At least so many calls fail: most of those that did when this was written; where megabytes flow,
+// the number differs a little from run to run.
 std::vector<Scenario> Scenarios() {
   return {
-      Of("Line", {kLocal, AnswerALine, AskALine}),
-      Of("LineByName", {"localhost", AnswerALine, AskALine}),
-      Of("LineOnBothStacks", {nullptr, AnswerALine, AskALine}),
-      Of("LineByOneByte", {kLocal, AnswerALine, AskAShortLine}, 1),
-      Of("LineByTwoBytes", {kLocal, AnswerALine, AskAShortLine}, 2),
-      Of("LineByThreeBytes", {kLocal, AnswerALine, AskAShortLine}, 3),
-      Of("Megabytes", {kLocal, ServeMegabytes, ThankForMegabytes, kRoom}),
-      Of("MegabytesWithLittleRoom", {kLocal, ServeMegabytes, ThankForMegabytes}),
-      Of("CloseWithMegabytes", {kLocal, CloseWithMegabytes, ReadToTheEndAndFlood, kRoom}),
+      Of("Line", 195, {kLocal, AnswerALine, AskALine}),
+      Of("LineByName", 195, {"localhost", AnswerALine, AskALine}),
+      Of("LineOnBothStacks", 200, {nullptr, AnswerALine, AskALine}),
+      Of("LineByOneByte", 530, {kLocal, AnswerALine, AskAShortLine}, 1),
+      Of("LineByTwoBytes", 365, {kLocal, AnswerALine, AskAShortLine}, 2),
+      Of("LineByThreeBytes", 305, {kLocal, AnswerALine, AskAShortLine}, 3),
+      Of("Megabytes", 530, {kLocal, ServeMegabytes, ThankForMegabytes, kRoom}),
+      Of("MegabytesWithLittleRoom", 540, {kLocal, ServeMegabytes, ThankForMegabytes}),
+      Of("CopyMegabytes", 400, {kLocal, EchoByCopy, AskForMegabytesBack}),
+      Of("CopyMegabytesInParts", 400, {kLocal, EchoByCopy, AskForMegabytesBack}, 48 << 10),
+      Of("CloseWithMegabytes", 560, {kLocal, CloseWithMegabytes, ReadToTheEndAndFlood, kRoom}),
   };
 }
 

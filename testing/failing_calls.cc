@@ -2,6 +2,7 @@
 
 #include "testing/failing_calls.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <vector>
 
@@ -13,31 +14,47 @@ struct Kind {
   std::vector<int> errnos;  // none: never fails
 };
 
-// In the order of Call. What the man pages list, without what only a wrong argument can cause.
+// In the order of Call. What the man pages list, the call's own and ip(7) and tcp(7) for sockets,
+// without what only a wrong argument or a wrong use can cause. The header says what else is left
+// out.
 const std::array<Kind, kCallKinds> &Kinds() {
   static const auto *kinds = new std::array<Kind, kCallKinds>{{
-      {"socket", {EMFILE, ENFILE, ENOBUFS, ENOMEM, EACCES, EAFNOSUPPORT}},
-      {"bind", {EADDRINUSE, EADDRNOTAVAIL, EACCES, ENOMEM}},
+      {"socket",
+       {EMFILE, ENFILE, ENOBUFS, ENOMEM, EACCES, EAFNOSUPPORT, EPROTONOSUPPORT, ESOCKTNOSUPPORT,
+        EINVAL}},
+      {"bind", {EADDRINUSE, EADDRNOTAVAIL, EACCES, ENOBUFS, ENOMEM}},
       {"listen", {EADDRINUSE, ENOBUFS}},
-      {"accept", {EINTR, ECONNABORTED, EPROTO, EMFILE, ENFILE, ENOBUFS, ENOMEM, EPERM}},
+      {"accept",
+       {EINTR, ECONNABORTED, EPROTO, EMFILE, ENFILE, ENOBUFS, ENOMEM, EPERM, ENETDOWN, ENOPROTOOPT,
+        EHOSTDOWN, ENONET, EHOSTUNREACH, EOPNOTSUPP, ENETUNREACH, ENOSR, ESOCKTNOSUPPORT,
+        EPROTONOSUPPORT, ETIMEDOUT}},
+      // EINVAL is a blackhole route.
       {"connect",
        {EINTR, ECONNREFUSED, ETIMEDOUT, ENETUNREACH, EADDRNOTAVAIL, EAGAIN, ENOBUFS, ENOMEM,
-        ECONNRESET, EPERM}},
-      {"getsockopt", {ENOBUFS, ENOMEM}},
-      {"setsockopt", {ENOBUFS, ENOMEM, ENOPROTOOPT}},
+        ECONNRESET, EPERM, EACCES, EADDRINUSE, EAFNOSUPPORT, EHOSTUNREACH, EHOSTDOWN, ENETDOWN,
+        EINVAL}},
+      {"getsockopt", {ENOBUFS, ENOMEM, ENOPROTOOPT}},
+      {"setsockopt", {ENOBUFS, ENOMEM, ENOPROTOOPT, EOPNOTSUPP}},
       {"getsockname", {ENOBUFS}},
       {"getpeername", {ENOBUFS, ENOTCONN}},
       {"shutdown", {ENOBUFS, ENOTCONN}},
-      {"recv", {EINTR, ECONNRESET, ETIMEDOUT, EHOSTUNREACH, ENOMEM, ENOBUFS, EIO}},
-      {"send", {EINTR, ECONNRESET, EPIPE, ETIMEDOUT, EHOSTUNREACH, ENOMEM, ENOBUFS, EIO}},
+      {"recv",
+       {EINTR, ECONNRESET, ECONNREFUSED, ETIMEDOUT, EHOSTUNREACH, EHOSTDOWN, ENETUNREACH, ENETDOWN,
+        EPROTO, ENOTCONN, ENOMEM, ENOBUFS, EIO}},
+      {"send",
+       {EINTR, ECONNRESET, EPIPE, ETIMEDOUT, EHOSTUNREACH, EHOSTDOWN, ENETUNREACH, ENETDOWN, EPROTO,
+        EACCES, EPERM, ENOTCONN, EINVAL, ENOMEM, ENOBUFS, EIO}},
       {"close", {}},
       {"read", {EINTR, EAGAIN, EIO}},
       {"write", {}},
+      {"pipe", {EMFILE, ENFILE, ENOMEM}},
+      {"splice", {EINTR, EINVAL, ECONNRESET, ETIMEDOUT, ENOMEM, EIO}},
+      {"splice", {EINTR, EINVAL, ECONNRESET, EPIPE, ETIMEDOUT, ENOMEM, EIO}},
       {"epoll_create", {EMFILE, ENFILE, ENOMEM}},
       {"epoll_ctl", {ENOMEM, ENOSPC}},
       {"epoll_wait", {EINTR}},
-      {"eventfd", {EMFILE, ENFILE, ENOMEM}},
-      {"signalfd", {EMFILE, ENFILE, ENOMEM}},
+      {"eventfd", {EMFILE, ENFILE, ENODEV, ENOMEM}},
+      {"signalfd", {EMFILE, ENFILE, ENODEV, ENOMEM}},
       {"sigprocmask", {}},
   }};
   return *kinds;
@@ -74,6 +91,14 @@ int Send(void *context, int fd, const iovec *buffers, int count) {
 
 int Receive(void *context, int fd, const iovec *buffers, int count) {
   return Self(context)->Receive(fd, buffers, count);
+}
+
+int SpliceIn(void *context, int socket, int pipe, size_t size) {
+  return Self(context)->SpliceIn(socket, pipe, size);
+}
+
+int SpliceOut(void *context, int pipe, int socket, size_t size) {
+  return Self(context)->SpliceOut(pipe, socket, size);
 }
 
 // An interrupted connect goes on by itself.
@@ -117,6 +142,9 @@ Table MakeTable(FailingCalls *self) {
   table.close = kWrapped<Call::kClose, &Table::close>;
   table.read = kWrapped<Call::kRead, &Table::read>;
   table.write = kWrapped<Call::kWrite, &Table::write>;
+  table.pipe = kWrapped<Call::kPipe, &Table::pipe>;
+  table.splice_in = SpliceIn;
+  table.splice_out = SpliceOut;
   table.epoll_create = kWrapped<Call::kEpollCreate, &Table::epoll_create>;
   table.epoll_control = EpollControl;
   table.epoll_wait = kWrapped<Call::kEpollWait, &Table::epoll_wait>;
@@ -131,13 +159,17 @@ Table MakeTable(FailingCalls *self) {
 
 const char *CallName(Call call) { return Kinds()[static_cast<size_t>(call)].name; }
 
+size_t ErrorCount(Call call) { return Kinds()[static_cast<size_t>(call)].errnos.size(); }
+
 FailingCalls::FailingCalls(const weir_internal_system_calls &below)
     : below_(below), table_(MakeTable(this)) {}
 
 void FailingCalls::FailNth(int nth, size_t which) {
-  calls_left_ = nth;
+  nth_ = nth;
+  number_ = 0;
   which_ = which;
   error_.clear();
+  only_.reset();
   reached_ = false;
   failed_ = false;
 }
@@ -147,13 +179,20 @@ void FailingCalls::FailNthWith(int nth, const std::string &error) {
   error_ = error;
 }
 
+void FailingCalls::FailNthOnly(int nth, Call call, size_t which) {
+  FailNth(nth, which);
+  only_ = call;
+}
+
 int FailingCalls::Enter(Call call) {
   const auto index = static_cast<size_t>(call);
   counts_[index]++;
   const std::vector<int> &errnos = Kinds()[index].errnos;
   // Those that never fail may also come from another thread, which must not touch the rest.
-  if (errnos.empty() || calls_left_ == 0 || --calls_left_ > 0) return 0;
+  if (errnos.empty() || nth_ == 0 || ++number_ < nth_) return 0;
   reached_ = true;
+  if (only_.has_value() && *only_ != call) return 0;
+  nth_ = 0;
   size_t which = error_.empty() ? which_ : PlaceOf(error_, errnos);
   return which < errnos.size() ? Fail(call, errnos[which]) : 0;
 }
@@ -161,6 +200,7 @@ int FailingCalls::Enter(Call call) {
 // Apart, so that a debugger can stop here.
 int FailingCalls::Fail(Call call, int error) {
   failed_ = true;
+  failed_number_ = number_;
   failed_call_ = call;
   failed_errno_ = error;
   return error;
@@ -174,6 +214,10 @@ int FailingCalls::EpollControl(int epoll, int operation, int fd, epoll_event *ev
   // Descriptors that are closed are replaced when their number is registered anew.
   if (operation == EPOLL_CTL_ADD) registrations_[fd] = {epoll, *event};
   return below_.epoll_control(below_.context, epoll, operation, fd, event);
+}
+
+size_t FailingCalls::Limited(size_t size) const {
+  return transfer_limit_ == 0 ? size : std::min(size, transfer_limit_);
 }
 
 std::vector<iovec> FailingCalls::Limited(const iovec *buffers, int count) const {
@@ -214,6 +258,18 @@ int FailingCalls::Receive(int fd, const iovec *buffers, int count) {
     }
   }
   return result;
+}
+
+int FailingCalls::SpliceIn(int socket, int pipe, size_t size) {
+  int failure = EnterTransfer(Call::kSpliceIn, socket);
+  if (failure != 0) return failure;
+  return below_.splice_in(below_.context, socket, pipe, Limited(size));
+}
+
+int FailingCalls::SpliceOut(int pipe, int socket, size_t size) {
+  int failure = EnterTransfer(Call::kSpliceOut, socket);
+  if (failure != 0) return failure;
+  return below_.splice_out(below_.context, pipe, socket, Limited(size));
 }
 
 }  // namespace weir_testing

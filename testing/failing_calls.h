@@ -7,7 +7,9 @@
 // close, now and the write that wakes a loop never fail, so they are not counted among the fallible
 // calls. EAGAIN is given only by calls that are asked again whatever happens: the kernel promises
 // an event after any other EAGAIN, and we could not keep that promise. For the same reason a send
-// or receive that says that the peer is gone (ECONNRESET, EPIPE) ends both directions.
+// or receive that says that the peer is gone (ECONNRESET, EPIPE) ends both directions. epoll_ctl is
+// never refused with EPERM: of a descriptor that is not a socket it says that this is a regular
+// file, always ready, and weir_selector_select has to believe it.
 
 #ifndef WEIR_TESTING_FAILING_CALLS_H
 #define WEIR_TESTING_FAILING_CALLS_H
@@ -15,6 +17,7 @@
 #include <array>
 #include <atomic>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -39,6 +42,9 @@ enum class Call {
   kClose,
   kRead,
   kWrite,
+  kPipe,
+  kSpliceIn,
+  kSpliceOut,
   kEpollCreate,
   kEpollControl,
   kEpollWait,
@@ -50,6 +56,9 @@ constexpr size_t kCallKinds = static_cast<size_t>(Call::kSignalMask) + 1;
 
 // Returns the name of |call| as the man pages have it.
 const char *CallName(Call call);
+
+// Returns how many errnos |call| may give.
+size_t ErrorCount(Call call);
 
 class FailingCalls {
  public:
@@ -64,7 +73,9 @@ class FailingCalls {
   // Fails the |nth| fallible call from now on, counted from 1, with the errno of number |which|,
   // from 0, among those that such a call may give. 0 fails none.
   void FailNth(int nth, size_t which);
-  // The same with the errno of that name, "EPIPE".
+  // The same, but for the first of the kind |call| from the |nth| fallible call on.
+  void FailNthOnly(int nth, Call call, size_t which);
+  // Like FailNth with the errno of that name, "EPIPE".
   void FailNthWith(int nth, const std::string &error);
 
   // Lets each send and receive take |size| bytes at most; 0 sets no limit. Like the kernel's, a
@@ -75,8 +86,9 @@ class FailingCalls {
   // therefore failed.
   bool reached() const { return reached_; }
   bool failed() const { return failed_; }
-  // What failed and how, "send" and "EPIPE"; only if something did.
-  const char *failed_call() const { return CallName(failed_call_); }
+  // What failed and how, "EPIPE"; only if something did.
+  Call failed_call() const { return failed_call_; }
+  int failed_number() const { return failed_number_; }  // among the fallible calls, from 1
   const char *failed_error() const { return weir_error_name(-failed_errno_); }
 
   // How many calls of this kind were made.
@@ -89,6 +101,8 @@ class FailingCalls {
   // And transfer at most what LimitTransfers says.
   int Send(int fd, const iovec *buffers, int count);
   int Receive(int fd, const iovec *buffers, int count);
+  int SpliceIn(int socket, int pipe, size_t size);
+  int SpliceOut(int pipe, int socket, size_t size);
   int EpollControl(int epoll, int operation, int fd, epoll_event *event);
 
  private:
@@ -100,16 +114,20 @@ class FailingCalls {
 
   int Fail(Call call, int error);
   int EnterTransfer(Call call, int fd);
+  size_t Limited(size_t size) const;
   std::vector<iovec> Limited(const iovec *buffers, int count) const;
 
   const weir_internal_system_calls &below_;
   weir_internal_system_calls table_;
   std::array<std::atomic<int>, kCallKinds> counts_{};
-  int calls_left_ = 0;
+  int nth_ = 0;  // 0: none is to fail any more
+  int number_ = 0;
   size_t which_ = 0;
-  std::string error_;  // replaces which_ unless empty
+  std::string error_;         // replaces which_ unless empty
+  std::optional<Call> only_;  // what may fail, unless everything may
   bool reached_ = false;
   bool failed_ = false;
+  int failed_number_ = 0;
   Call failed_call_ = Call::kSocket;
   int failed_errno_ = 0;
   size_t transfer_limit_ = 0;

@@ -21,6 +21,8 @@ namespace {
 constexpr int64_t kDeadline = 10 * WEIR_SECOND;
 constexpr unsigned kAlarmSeconds = 40;  // for a run that ignores its deadline
 constexpr int kEachOfTheFirst = 60;
+constexpr int kAttempts = 20;             // to meet the same call again
+constexpr int kLeastRunsPerSkipped = 50;  // so many failed calls for one that was not met again
 
 char alarm_message[256];
 
@@ -119,26 +121,51 @@ class Rack {
   Outcome outcome_;
 };
 
-// Fails one call with one error, or a |place| among its errors. Returns whether that was possible
-// and survived.
-bool FailOneCall(Rack &rack, const Failure &which, size_t place, Findings *findings) {
-  const std::string call = "call " + std::to_string(which.nth);
-  if (which.error.empty()) {
-    rack.calls().FailNth(which.nth, place);
-  } else {
-    rack.calls().FailNthWith(which.nth, which.error);
-  }
-  findings->first = rack.Run(call + " failing, with its error " + std::to_string(place + 1));
-  findings->runs += rack.calls().failed();
-  if (!rack.calls().failed()) {
+// Runs once with a failure that was set up as |text| says. Returns whether something failed.
+bool RunFailing(Rack &rack, int nth, const std::string &text, Findings *findings) {
+  findings->first = rack.Run("call " + std::to_string(nth) + " failing, " + text);
+  const FailingCalls &calls = rack.calls();
+  if (!calls.failed()) {
     findings->failed = "nothing";
     findings->again.clear();
     return false;
   }
-  const std::string error = rack.calls().failed_error();
-  findings->failed = call + ", " + rack.calls().failed_call() + ": " + error;
-  findings->again = std::to_string(which.nth) + ":" + error;
-  return findings->first.empty();
+  findings->runs++;
+  const std::string number = std::to_string(calls.failed_number());
+  const std::string error = calls.failed_error();
+  findings->failed = "call " + number + ", " + CallName(calls.failed_call()) + ": " + error;
+  findings->again = number + ":" + error;
+  return true;
+}
+
+// Fails the |nth| call with each error that it may give, until something is found. Which call that
+// is may differ from run to run, with the kernel and other processes. So the first run decides, and
+// the others fail the first call of this kind from there on, or are tried again if none comes.
+// Returns whether there is such a call.
+bool FailWithEach(Rack &rack, int nth, Findings *findings) {
+  rack.calls().FailNth(nth, 0);
+  if (!RunFailing(rack, nth, "with its first error", findings)) return rack.calls().reached();
+  const Call call = rack.calls().failed_call();
+  for (size_t place = 1; place < ErrorCount(call) && findings->first.empty(); place++) {
+    const std::string text =
+        "as " + std::string(CallName(call)) + ", with its error " + std::to_string(place + 1);
+    bool failed = false;
+    for (int i = 0; i < kAttempts && !failed && findings->first.empty(); i++) {
+      rack.calls().FailNthOnly(nth, call, place);
+      failed = RunFailing(rack, nth, text, findings);
+    }
+    if (!failed && findings->first.empty()) findings->skipped++;
+  }
+  return true;
+}
+
+// Fails the |nth| call with the error of that name, as soon as it is one that may give it.
+void FailWith(Rack &rack, const Failure &which, Findings *findings) {
+  bool failed = false;
+  for (int i = 0; i < kAttempts && !failed && findings->first.empty(); i++) {
+    rack.calls().FailNthWith(which.nth, which.error);
+    failed = RunFailing(rack, which.nth, "with " + which.error, findings);
+  }
 }
 
 // From the environment: WEIR_TORTURE=17 or 17:EPIPE.
@@ -165,11 +192,15 @@ std::string CommandFor(const std::string &failure) {
 
 void Expect(const Findings &findings, int least) {
   ::testing::Test::RecordProperty("runs", findings.runs);
+  ::testing::Test::RecordProperty("skipped", findings.skipped);
   if (!findings.first.empty()) {
     ADD_FAILURE() << "with " << findings.failed << " failing: " << findings.first << "\n"
                   << (findings.again.empty() ? "" : "again: " + CommandFor(findings.again));
   } else if (findings.runs < least) {
     ADD_FAILURE() << "runs in which something failed: " << findings.runs << ", least: " << least;
+  } else if (TooManySkipped(findings)) {
+    ADD_FAILURE() << "errors that no run could give to the same call: " << findings.skipped
+                  << ", beside " << findings.runs << " that were given";
   }
 }
 
@@ -234,15 +265,20 @@ Findings FailAllocations(const Scenario &scenario, CountingAllocator &allocator,
 Findings FailCalls(const Scenario &scenario, CountingAllocator &allocator, const Failure &which) {
   Rack rack(scenario, allocator);
   Findings findings;
-  Failure now = which;
+  if (!which.error.empty()) {
+    FailWith(rack, which, &findings);
+    return findings;
+  }
   bool reached = true;
-  for (now.nth = which.nth == 0 ? 1 : which.nth; reached; now.nth += rack.Stride(now.nth)) {
-    size_t place = 0;
-    while (FailOneCall(rack, now, place, &findings) && which.error.empty()) place++;
-    reached = rack.calls().reached();
+  for (int nth = which.nth == 0 ? 1 : which.nth; reached; nth += rack.Stride(nth)) {
+    reached = FailWithEach(rack, nth, &findings);
     if (!findings.first.empty() || which.nth != 0) break;
   }
   return findings;
+}
+
+bool TooManySkipped(const Findings &findings) {
+  return findings.skipped * kLeastRunsPerSkipped > findings.runs;
 }
 
 // torture_self_test.cc has no scenarios for them.

@@ -46,7 +46,9 @@ struct Scenario {
   int stride = 1;             // after the first 60, only each so manyth call or allocation fails
   // In so many runs at least something must fail, so that no scenario tests nothing unnoticed.
   int least_allocations = 10;
-  int least_calls = 100;  // 0 for one that makes no system calls
+  // Near the number that do, which is a property of the test, "runs". 0 for a scenario that makes
+  // no system calls.
+  int least_calls = 100;
 };
 
 // A run of |body| in a coroutine of a selector of its own that takes interrupts, under a deadline
@@ -63,6 +65,7 @@ struct Failure {
 // What came of running a scenario with failures.
 struct Findings {
   int runs = 0;        // in which something failed
+  int skipped = 0;     // errors not tried, because no call of their kind came again
   std::string first;   // what is wrong in the first one that was not survived; empty: nothing
   std::string failed;  // in that one: "call 17, send: EPIPE"
   std::string again;   // and as a Failure's text: "17:EPIPE"
@@ -75,6 +78,9 @@ Findings FailAllocations(const Scenario &scenario, CountingAllocator &allocator,
                          const Failure &which = {});
 Findings FailCalls(const Scenario &scenario, CountingAllocator &allocator,
                    const Failure &which = {});
+
+// Whether so many errors were skipped that the others prove little.
+bool TooManySkipped(const Findings &findings);
 
 // The tests of each scenario, in torture.cc: they run those three.
 class Torture : public LeakCheckedTest, public ::testing::WithParamInterface<Scenario> {};

@@ -8,6 +8,7 @@
 
 #include <cerrno>
 #include <functional>
+#include <set>
 #include <string>
 
 #include "testing/torture.h"
@@ -73,7 +74,8 @@ TEST_F(TortureFinds, NothingWhereNothingIsWrong) {
   EXPECT_GE(allocations.runs, 5);
   Findings calls = InCall([](Outcome *) {});
   EXPECT_EQ("", calls.first);
-  EXPECT_EQ(3, calls.runs);  // EMFILE, ENFILE, ENOMEM
+  EXPECT_EQ(4, calls.runs);  // EMFILE, ENFILE, ENODEV, ENOMEM
+  EXPECT_EQ(0, calls.skipped);
 }
 
 TEST_F(TortureFinds, AScenarioThatFailsUntouched) {
@@ -135,13 +137,77 @@ TEST_F(TortureFinds, AnErrorThatDoesNotExist) {
 
 TEST_F(TortureFinds, TheSameAgain) {
   auto none = [](Outcome *) {};
-  EXPECT_EQ(3, FailCalls(OneCall(none), allocator(), {1, ""}).runs);
+  EXPECT_EQ(4, FailCalls(OneCall(none), allocator(), {1, ""}).runs);
   Findings findings = FailCalls(OneCall(none), allocator(), {1, "ENFILE"});
   EXPECT_EQ(1, findings.runs);
   EXPECT_EQ("call 1, eventfd: ENFILE", findings.failed);
   EXPECT_EQ(0, FailCalls(OneCall(none), allocator(), {1, "EPIPE"}).runs);
   EXPECT_EQ(0, FailCalls(OneCall(none), allocator(), {2, ""}).runs);
   EXPECT_EQ(1, FailAllocations(OneScope(PassOn), allocator(), {2, ""}).runs);
+}
+
+// What the first call is differs from run to run, as it does where the kernel decides.
+Scenario EventOrEpoll(std::function<bool()> is_event) {
+  Scenario scenario;
+  scenario.name = "EventOrEpoll";
+  scenario.run = [=](const weir_internal_system_calls *calls) {
+    Outcome outcome;
+    int fd = is_event() ? calls->event_create(calls->context) : calls->epoll_create(calls->context);
+    outcome.happened = fd >= 0;
+    if (fd >= 0) return calls->close(calls->context, fd), outcome;
+    outcome.result = fd;
+    return outcome;
+  };
+  return scenario;
+}
+
+TEST_F(TortureFinds, EachErrorOfACallThatIsNotAlwaysTheSame) {
+  int runs = 0;
+  std::set<int> errors;
+  Scenario scenario = EventOrEpoll([&] { return runs++ % 3 == 0; });
+  auto run = scenario.run;
+  scenario.run = [&](const weir_internal_system_calls *calls) {
+    Outcome outcome = run(calls);
+    errors.insert(outcome.result);
+    return outcome;
+  };
+  Findings findings = FailCalls(scenario, allocator());
+  EXPECT_EQ("", findings.first);
+  EXPECT_EQ(4, findings.runs);
+  EXPECT_EQ(0, findings.skipped);
+  EXPECT_EQ((std::set<int>{0, -EMFILE, -ENFILE, -ENODEV, -ENOMEM}), errors);
+  EXPECT_EQ(1, FailCalls(scenario, allocator(), {1, "ENODEV"}).runs);
+}
+
+TEST_F(TortureFinds, ACallThatComesALittleLaterInOtherRuns) {
+  int runs = 0;
+  Scenario scenario = OneCall([](Outcome *) {});
+  scenario.run = [&](const weir_internal_system_calls *calls) {
+    Outcome outcome;
+    int epoll = runs++ > 0 ? calls->epoll_create(calls->context) : -1;
+    int event = calls->event_create(calls->context);
+    outcome.happened = event >= 0;
+    outcome.result = event < 0 && event != -ENOMEM ? event : 0;
+    if (event >= 0) calls->close(calls->context, event);
+    if (epoll >= 0) calls->close(calls->context, epoll);
+    return outcome;
+  };
+  Findings findings = FailCalls(scenario, allocator(), {1, ""});
+  EXPECT_EQ("it claims what did not happen", findings.first);
+  EXPECT_EQ("call 2, eventfd: ENOMEM", findings.failed);
+  EXPECT_EQ("2:ENOMEM", findings.again);
+  EXPECT_EQ(4, findings.runs);
+}
+
+TEST_F(TortureFinds, WhatItCouldNotTry) {
+  int runs = 0;
+  Findings findings = FailCalls(EventOrEpoll([&] { return runs++ == 0; }), allocator());
+  EXPECT_EQ("", findings.first);
+  EXPECT_EQ(1, findings.runs);
+  EXPECT_EQ(3, findings.skipped);
+  EXPECT_TRUE(TooManySkipped(findings));
+  findings.runs = 200;
+  EXPECT_FALSE(TooManySkipped(findings));
 }
 
 }  // namespace

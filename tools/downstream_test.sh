@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Proves that other people's workspaces can use Weir: in a throw-away one, with a @rules_cc of its
-# own, a program with a listener is built and run, and internal headers are refused by visibility.
+# own, a program with a listener is built and run, internal headers are refused by visibility, and
+# our fuzzer runs as fuzz/README.md promises: on its corpus, and with libFuzzer, which needs clang.
 # Needs a Bazel that reads WORKSPACE files, and Debian's packages; see ./bazelw.
 set -u
 checkout=$(cd "$(dirname "$0")/.." && pwd)
@@ -102,6 +103,27 @@ if ! own_bazel build //:intruder > "$folder/log" 2>&1 &&
   report passed "@weir//channel:internal is refused by visibility"
 else
   report FAILED "@weir//channel:internal is refused by visibility"
+fi
+
+what="@weir//fuzz/... runs its corpus as a test"
+if own_bazel test @weir//fuzz/... > "$folder/log" 2>&1 &&
+  grep -q '^@weir//fuzz:line_reader_fuzzer .*PASSED' "$folder/log"; then
+  report passed "$what"
+else
+  report FAILED "$what"
+fi
+
+# Exactly what fuzz/README.md tells to copy.
+grep -E '^build:(fuzz|sanitizer|clang) ' "$checkout/.bazelrc" > .bazelrc
+what="@weir//fuzz:line_reader_fuzzer fuzzes"
+if FUZZING_OUTPUT_ROOT=$folder/fuzzing own_bazel run --config=fuzz \
+  @weir//fuzz:line_reader_fuzzer -- -max_total_time=5 > "$folder/log" 2>&1 &&
+  grep -q '^Done [1-9][0-9]* runs in ' "$folder/log" &&
+  grep -q 'INFO: seed corpus: files: [1-9][0-9]' "$folder/log" &&
+  test -n "$(ls "$folder/fuzzing/line_reader_fuzzer/corpus")"; then
+  report passed "$what"
+else
+  report FAILED "$what"
 fi
 
 exit "$failed"

@@ -105,6 +105,17 @@ bool weir_internal_connection_breaks(const weir_connection *connection, int fail
 void weir_internal_reader_interrupt(weir_read_channel *channel, int reason);
 void weir_internal_writer_interrupt(weir_write_channel *channel, int reason);
 
+// weir_internal_connection_at_once tells whether an operation of the half that |busy| is of may be
+// done here and now. It must need no waiting and call nothing that may; then it needs neither be
+// entered nor left.
+static inline bool weir_internal_connection_at_once(const weir_connection *connection, bool busy) {
+  weir_internal_thread_state *thread = &weir_internal_thread;
+  if (connection->loop != thread->loop || thread->allowance == 0) return false;
+  if (busy || connection->failure != 0) return false;
+  thread->allowance--;
+  return true;
+}
+
 // weir_internal_connection_go_on stands between the steps of an operation that may take many
 // without waiting: now and then it lets others run. Returns 0, or a negative code that ends the
 // operation.

@@ -75,11 +75,13 @@ typedef struct weir_internal_transport {
   // yet. NULL: the whole connection is aborted instead.
   void (*cancel_write)(weir_connection *self, int cause);
 
-  // Moves up to |size| bytes that come next straight to |target|, another connection whose channel
-  // holds nothing unsent, without bringing them into the program. Suspends until there are some.
-  // Returns their number, at least 1; 0 at the end of the stream; -ENOTSUP for a |target| to which
-  // it cannot; or a negative code, and then no byte is lost: the caller goes on through |read| and
-  // |write|, which meet the failure again. NULL: never.
+  // Moves up to |size| bytes that come next straight to |target|, a connection of the same loop
+  // whose channel holds nothing unsent, without bringing them into the program. Suspends until
+  // there are some and |target| takes some. Returns their number, at least 1. -EAGAIN: what comes
+  // next, the end or a failure of the source too, has to go through |read|, at least once, because
+  // it cannot be moved or is not worth it. -ENOTSUP: |target| is none to which it can move. Any
+  // other negative code is that of a |write| to |target|, or ends the wait. Whatever it returns, a
+  // byte that |target| did not take comes out of the next |copy_to| or |read|. NULL: never.
   int (*copy_to)(weir_connection *self, weir_connection *target, size_t size);
 
   // Tells whether |release| may be called, as far as coroutines of the transport's own are

@@ -59,8 +59,10 @@ typedef enum weir_internal_operation_kind {
   WEIR_INTERNAL_SEND = 0 | WEIR_INTERNAL_WRITE,
   WEIR_INTERNAL_ACCEPT = 2 | WEIR_INTERNAL_READ,
   WEIR_INTERNAL_CONNECT = 2 | WEIR_INTERNAL_WRITE,
-  WEIR_INTERNAL_READABLE = 4 | WEIR_INTERNAL_READ,   // completes with 0 when a receive may succeed
-  WEIR_INTERNAL_WRITABLE = 4 | WEIR_INTERNAL_WRITE,  // completes with 0 when a send may succeed
+  WEIR_INTERNAL_SPLICE_IN = 4 | WEIR_INTERNAL_READ,    // from the descriptor into an empty pipe
+  WEIR_INTERNAL_SPLICE_OUT = 4 | WEIR_INTERNAL_WRITE,  // from a pipe to the descriptor
+  WEIR_INTERNAL_READABLE = 6 | WEIR_INTERNAL_READ,   // completes with 0 when a receive may succeed
+  WEIR_INTERNAL_WRITABLE = 6 | WEIR_INTERNAL_WRITE,  // completes with 0 when a send may succeed
 } weir_internal_operation_kind;
 
 struct weir_internal_operation {
@@ -80,6 +82,12 @@ struct weir_internal_operation {
       const struct iovec *buffers;
       int count;
     } send;
+    // SPLICE_IN, SPLICE_OUT: result is the number of bytes. A SPLICE_IN of 0 moves none of what
+    // comes next, be it the end, a failure or urgent data: a RECEIVE tells.
+    struct {
+      int pipe;
+      size_t size;
+    } splice;
     struct {  // ACCEPT: result is the new fd, non-blocking and close-on-exec
       struct sockaddr *address;
       socklen_t *size;

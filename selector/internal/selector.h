@@ -7,6 +7,7 @@
 #define WEIR_SELECTOR_INTERNAL_SELECTOR_H
 
 #include "coroutine/internal/suspend.h"
+#include "selector/internal/kernel_pipe.h"
 #include "selector/internal/operation.h"
 
 #ifdef __cplusplus
@@ -89,6 +90,9 @@ struct weir_internal_selector_loop {
   weir_internal_wait_queue descriptor_closed;
   weir_internal_foreign **foreign;  // by file descriptor
   size_t foreign_size;
+  // Empty pipes that wait for their next use.
+  uint32_t pipe_count;
+  weir_internal_kernel_pipe pipes[WEIR_INTERNAL_POOLED_PIPES];
   // What the kernel told in the last wait; those from |next_event| on are not handed out yet. One
   // of them may be of a registration that is gone by now, and then its name is unknown.
   uint32_t event_count;
@@ -123,6 +127,9 @@ weir_internal_selector_loop *weir_internal_current_selector_loop(void);
 WEIR_MUST_USE int weir_internal_interrupt_begin(weir_internal_interrupt *interrupt,
                                                 weir_internal_selector_loop *loop);
 void weir_internal_interrupt_end(weir_internal_interrupt *interrupt);
+
+// weir_internal_kernel_pipes_close closes the pipes that wait.
+void weir_internal_kernel_pipes_close(weir_internal_selector_loop *loop);
 
 // weir_internal_foreign_close frees what weir_selector_select has made.
 void weir_internal_foreign_close(weir_internal_selector_loop *loop);

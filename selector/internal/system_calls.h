@@ -30,13 +30,21 @@ typedef struct weir_internal_system_calls {
   int (*local_address)(void *context, int fd, struct sockaddr *address, socklen_t *size);
   int (*remote_address)(void *context, int fd, struct sockaddr *address, socklen_t *size);
   int (*shutdown)(void *context, int fd, int how);
-  // Receive and send never raise SIGPIPE.
+  // Receive, send and those that splice never raise SIGPIPE.
   int (*receive)(void *context, int fd, const struct iovec *buffers, int count);
   int (*send)(void *context, int fd, const struct iovec *buffers, int count);
   // Descriptors of any kind.
   int (*close)(void *context, int fd);
   int (*read)(void *context, int fd, void *out, size_t size);
   int (*write)(void *context, int fd, const void *data, size_t size);
+  // Pipes of the kernel, non-blocking and close-on-exec: *read_end and *write_end get the ends, and
+  // |size| is a wish.
+  int (*pipe)(void *context, size_t size, int *read_end, int *write_end);
+  // Move bytes from a socket into an empty pipe, and from a pipe that is not empty to a socket, as
+  // receive and send do. A |splice_in| of 0 does not tell whether it is the end: urgent data stops
+  // it too.
+  int (*splice_in)(void *context, int socket, int pipe, size_t size);
+  int (*splice_out)(void *context, int pipe, int socket, size_t size);
   // Waiting. |timeout| in nanoseconds, negative for none.
   int (*epoll_create)(void *context);
   int (*epoll_control)(void *context, int epoll, int operation, int fd, struct epoll_event *event);

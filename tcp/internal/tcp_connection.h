@@ -10,6 +10,7 @@
 #include "channel/internal/connection.h"
 #include "channel/internal/transport.h"
 #include "coroutine/internal/loop.h"
+#include "selector/internal/kernel_pipe.h"
 #include "selector/internal/operation.h"
 #include "weir/address.h"
 #include "weir/tcp.h"
@@ -43,6 +44,9 @@ struct weir_tcp_connection {
   // The failure that broke the stream; see tcp_connection.c.
   int failure;
   bool end_seen;
+  bool few_spliced;  // the last splice took so little that it was not worth it
+  // Unread bytes that have left the socket already; see splice.c.
+  weir_internal_kernel_pipe spliced;
   char local[WEIR_ADDRESS_TEXT_SIZE];
   char remote[WEIR_ADDRESS_TEXT_SIZE];
   char host[];  // as the caller of weir_tcp_connect named it, or nothing
@@ -62,6 +66,20 @@ weir_connection *weir_internal_tcp_connection_ready(weir_tcp_connection *self,
                                                     const weir_tcp_options *options,
                                                     const weir_address *local,
                                                     const weir_address *remote);
+
+// weir_internal_tcp_remember_failure keeps |result| of |operation|, if it tells that the connection
+// is broken.
+void weir_internal_tcp_remember_failure(weir_tcp_connection *self,
+                                        const weir_internal_operation *operation, int result);
+
+// Splicing (splice.c)
+//
+// weir_internal_tcp_copy_to is the transport's |copy_to|. weir_internal_tcp_read_spliced is the
+// transport's |read| while something is spliced; weir_internal_tcp_drop_spliced drops that.
+int weir_internal_tcp_copy_to(weir_connection *connection, weir_connection *target, size_t size);
+WEIR_MUST_USE int weir_internal_tcp_read_spliced(weir_tcp_connection *self,
+                                                 weir_internal_lender *lender);
+void weir_internal_tcp_drop_spliced(weir_tcp_connection *self);
 
 // Background work (background.c).
 //

@@ -10,7 +10,9 @@
 // that do not suspend may be called from any thread, coroutine or not.
 //
 // A close makes all who wait return WEIR_E_CLOSED and frees the object as soon as they have left
-// it. Nobody may begin to use it any more. NULL is legal.
+// it. Nobody may begin to use it any more, and nobody on another thread may be just beginning to.
+// But who was woken may close at once, even if the call that woke him has not returned yet on its
+// thread. NULL is legal.
 //
 // Example:
 //   static int square(void *argument) {
@@ -53,12 +55,13 @@ extern "C" {
 typedef struct weir_mutex weir_mutex;
 
 WEIR_MUST_USE int weir_mutex_create(weir_mutex **out);  // 0 or -ENOMEM
-void weir_mutex_close(weir_mutex *mutex);               // nobody may hold it
+void weir_mutex_close(weir_mutex *mutex);               // nobody else may hold it
 
 // weir_mutex_lock suspends until the current coroutine holds |mutex|. Returns 0, or -EDEADLK when
 // it does already.
 WEIR_MUST_USE int weir_mutex_lock(weir_mutex *mutex);
-// weir_mutex_try_lock does not suspend: -EAGAIN when another holds it. Only in a coroutine.
+// weir_mutex_try_lock does not suspend: -EAGAIN when another holds it, -EDEADLK as above, -EINVAL
+// outside a coroutine.
 WEIR_MUST_USE int weir_mutex_try_lock(weir_mutex *mutex);
 // weir_mutex_unlock hands |mutex| to the next who waits. Does not suspend. Returns 0, or -EPERM
 // when the current coroutine does not hold it.
@@ -122,12 +125,14 @@ typedef struct weir_select_case {
   const void *send;  // the element to send; NULL: receive
   void *receive;     // where to put what was received
   int result;        // of the case that was chosen: as weir_typed_channel_send or
-                     // weir_typed_channel_receive
+                     // weir_typed_channel_receive, also WEIR_E_CLOSED
 } weir_select_case;
 
 // weir_select suspends until one of the |count| |cases| can go on, does that one, and returns its
 // index. When several can, the first in the list is done. Channels of different threads may be
-// mixed, and one may occur more than once. Returns -EINVAL for no cases.
+// mixed, and one may occur more than once; a select that sends and receives on one channel does not
+// deal with itself. Returns -EINVAL for no cases, or one without a channel or an element; -ENOMEM,
+// with more than 16 cases only. WEIR_E_CLOSED is a result of the case whose channel was closed.
 WEIR_MUST_USE int weir_select(weir_select_case *cases, int count);
 // weir_try_select does not suspend: -EAGAIN when none can.
 WEIR_MUST_USE int weir_try_select(weir_select_case *cases, int count);

@@ -123,16 +123,14 @@ weir_internal_ticket weir_internal_ticket_take(void) {
   return ticket;
 }
 
-// Takes the right to wake |ticket|; only one who asks gets it.
-static bool win(weir_internal_ticket ticket) {
+bool weir_internal_claim(weir_internal_ticket ticket) {
   uint64_t expected = ticket.generation;
   return atomic_compare_exchange_strong_explicit(&ticket.coroutine->ticket, &expected,
                                                  ticket.generation - 1, memory_order_acq_rel,
                                                  memory_order_relaxed);
 }
 
-bool weir_internal_wake(weir_internal_ticket ticket, int reason) {
-  if (!win(ticket)) return false;
+void weir_internal_deliver(weir_internal_ticket ticket, int reason) {
   weir_internal_coroutine *coroutine = ticket.coroutine;
   coroutine->wake_reason = reason;
   if (coroutine->loop == weir_internal_thread.loop) {
@@ -140,7 +138,16 @@ bool weir_internal_wake(weir_internal_ticket ticket, int reason) {
   } else {
     weir_internal_loop_post(coroutine->loop, &coroutine->wake_message);
   }
+}
+
+bool weir_internal_wake(weir_internal_ticket ticket, int reason) {
+  if (!weir_internal_claim(ticket)) return false;
+  weir_internal_deliver(ticket, reason);
   return true;
+}
+
+bool weir_internal_ticket_is_open(weir_internal_ticket ticket) {
+  return atomic_load_explicit(&ticket.coroutine->ticket, memory_order_relaxed) == ticket.generation;
 }
 
 static void deliver_wake(weir_internal_message *message) {
@@ -200,7 +207,7 @@ int weir_internal_suspend(weir_internal_ticket ticket, int64_t until) {
     coroutine->interrupted = false;
     stop = -ECANCELED;
   }
-  if (stop < 0 && win(ticket)) return stop;
+  if (stop < 0 && weir_internal_claim(ticket)) return stop;
   coroutine->wake_at = until < coroutine->deadline ? until : coroutine->deadline;
   bool covered = coroutine->timer.armed && coroutine->timer.when <= coroutine->wake_at;
   if (coroutine->wake_at != WEIR_FOREVER && !covered) {

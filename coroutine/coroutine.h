@@ -67,6 +67,8 @@ typedef struct weir_scope_options {
   // The first coroutine of the scope that fails cancels the others, also those launched later. Off
   // by default: a failure is its own coroutine's affair. -ECANCELED is not a failure.
   bool fail_together;
+  // A name for messages, which must outlive the scope; default none.
+  const char *name;
 } weir_scope_options;
 
 // weir_scope_open opens a scope inside the current coroutine, which owns it and closes it with
@@ -86,6 +88,10 @@ WEIR_MUST_USE int weir_scope_wait(weir_scope *scope);
 // thread. Does not suspend.
 void weir_scope_cancel(weir_scope *scope);
 
+// weir_scope_cancel_with_cause is weir_scope_cancel that says why: weir_cancellation_cause tells
+// the coroutines |cause|, a negative code. The first cause of a coroutine stays.
+void weir_scope_cancel_with_cause(weir_scope *scope, int cause);
+
 // weir_scope_close cancels the coroutines of |scope|, suspends until all have ended, and frees it.
 // Neither cancellation nor a deadline of the caller cuts this short. NULL is legal and does
 // nothing. Returns 0, or the code of the first coroutine that failed; -EINVAL, and then nothing
@@ -101,6 +107,9 @@ typedef struct weir_job weir_job;
 typedef struct weir_launch_options {
   // A name for messages, which must outlive the coroutine; default none.
   const char *name;
+  // Bytes of its stack, without the guard page, rounded up to whole pages; at least 16 KiB. Default
+  // the selector's |stack_size|.
+  size_t stack_size;
 } weir_launch_options;
 
 // weir_launch starts a coroutine in |scope| (NULL: the current coroutine's own scope), that runs
@@ -130,6 +139,9 @@ WEIR_MUST_USE int weir_job_wait(weir_job *job, int *out_result);
 // nothing, does not suspend.
 void weir_job_cancel(weir_job *job);
 
+// weir_job_cancel_with_cause is weir_job_cancel that says why; see weir_scope_cancel_with_cause.
+void weir_job_cancel_with_cause(weir_job *job, int cause);
+
 // weir_job_close frees the handle, on the thread of the job. The coroutine, when it still runs,
 // goes on; those who wait for it get WEIR_E_CLOSED. NULL is legal.
 void weir_job_close(weir_job *job);
@@ -137,6 +149,11 @@ void weir_job_close(weir_job *job);
 // weir_is_cancelled tells whether the current coroutine was cancelled, also behind a shield.
 // false outside a coroutine.
 bool weir_is_cancelled(void);
+
+// weir_cancellation_cause returns why the current coroutine was cancelled: the cause that was
+// given; the code with which its parent, or in a scope with |fail_together| its sibling, failed; or
+// -ECANCELED when none is known. 0 while it is not cancelled.
+int weir_cancellation_cause(void);
 
 // Deadlines
 //
@@ -172,6 +189,24 @@ typedef struct weir_shield {
 // nothing.
 weir_shield weir_shield_begin(void);
 void weir_shield_end(weir_shield shield);
+
+// Coroutine-local storage
+//
+// A weir_local names one value that each coroutine has for itself: NULL until it is set, and again
+// in each coroutine that is launched. To be defined once, as a constant with static storage.
+typedef struct weir_local {
+  // Called with a value that is not NULL when its coroutine ends, in that coroutine, or another
+  // value takes its place. May be NULL. Must not suspend.
+  void (*destroy)(void *value);
+} weir_local;
+
+// weir_local_set gives the current coroutine its |value| of |local|. Does not suspend. Returns 0;
+// -ENOMEM, and then nothing has changed; -EINVAL outside a coroutine.
+WEIR_MUST_USE int weir_local_set(const weir_local *local, void *value);
+
+// weir_local_get returns the current coroutine's value of |local|; NULL outside a coroutine. Never
+// fails.
+void *weir_local_get(const weir_local *local);
 
 // weir_now returns the time of the clock that deadlines use: nanoseconds since some fixed point,
 // never going back. It is virtual when the selector's clock is. 0 outside a run.

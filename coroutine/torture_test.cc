@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Scopes, jobs and deadlines.
+// Scopes, jobs and deadlines, and what coroutines wait for each other with.
 
 #include "testing/torture.h"
 
@@ -11,6 +11,7 @@
 
 #include "testing/lambda_coroutine.h"
 #include "weir/coroutine.h"
+#include "weir/sync.h"
 
 namespace {
 
@@ -97,6 +98,93 @@ int Cancel(bool *happened) {
   return result;
 }
 
+// Everything of weir/sync.h.
+struct Tools {
+  weir_mutex *mutex = nullptr;
+  weir_event *ready = nullptr;
+  weir_semaphore *permits = nullptr;
+  weir_typed_channel *numbers[2] = {};
+  int senders = 0;
+  int sum = 0;
+
+  Tools() = default;
+  Tools(const Tools &) = delete;
+  Tools &operator=(const Tools &) = delete;
+  ~Tools() {
+    weir_mutex_close(mutex);
+    weir_event_close(ready);
+    weir_semaphore_close(permits);
+    for (weir_typed_channel *channel : numbers) weir_typed_channel_close(channel);
+  }
+
+  int Create() {
+    int result = weir_mutex_create(&mutex);
+    if (result == 0) result = weir_event_create(&ready);
+    if (result == 0) result = weir_semaphore_create(&permits, 1);
+    for (size_t i = 0; i < 2 && result == 0; i++) {
+      result = weir_typed_channel_create(&numbers[i], sizeof(int), i);
+    }
+    return result;
+  }
+
+  // Sends 1 to 5 to one of the channels, under the semaphore; the last one of two finishes both.
+  int Send(weir_typed_channel *channel) {
+    int result = weir_event_wait(ready);
+    if (result == 0) result = weir_semaphore_acquire(permits, 1);
+    for (int number = 1; number <= 5 && result == 0; number++) {
+      result = weir_typed_channel_send(channel, &number);
+    }
+    if (result < 0) return result;
+    if (++senders == 2) {
+      for (weir_typed_channel *each : numbers) weir_typed_channel_finish(each);
+    }
+    return weir_semaphore_release(permits, 1);
+  }
+
+  // So many cases that it takes memory. The channel that still has something when it is finished
+  // comes first.
+  int ReceiveOne(int *number) {
+    weir_select_case cases[20];
+    for (int i = 0; i < 20; i++) cases[i] = {numbers[1 - i % 2], nullptr, number, 0};
+    int chosen = weir_select(cases, 20);
+    return chosen < 0 ? chosen : cases[chosen].result;
+  }
+
+  int Receive() {
+    int number = 0;
+    int result;
+    while ((result = ReceiveOne(&number)) == 0) {
+      result = weir_mutex_lock(mutex);
+      if (result < 0) return result;
+      int before = sum;
+      result = weir_yield();
+      sum = before + number;
+      weir_mutex_unlock(mutex);
+      if (result < 0) return result;
+    }
+    return result == WEIR_E_END_OF_STREAM ? 0 : result;
+  }
+};
+
+int Sync(bool *happened) {
+  Tools tools;
+  int result = tools.Create();
+  if (result < 0) return result;
+  weir_scope_options together = {};
+  together.fail_together = true;
+  weir_scope *scope = nullptr;
+  result = weir_scope_open(&scope, &together);
+  for (int i = 0; i < 2 && result == 0; i++) {
+    result = LaunchCoroutine([&, i] { return tools.Send(tools.numbers[i]); }, scope);
+    if (result == 0) result = LaunchCoroutine([&] { return tools.Receive(); }, scope);
+  }
+  weir_event_set(tools.ready);
+  if (result == 0) result = weir_scope_wait(scope);
+  weir_scope_close(scope);
+  *happened = tools.sum == 30;
+  return result;
+}
+
 Scenario Of(const char *name, int least_calls, int (*body)(bool *happened)) {
   Scenario scenario;
   scenario.name = name;
@@ -108,7 +196,7 @@ Scenario Of(const char *name, int least_calls, int (*body)(bool *happened)) {
 
 std::vector<Scenario> Scenarios() {
   return {Of("Scope", 27, Scope), Of("Tree", 17, Tree), Of("Timeout", 18, Timeout),
-          Of("Cancel", 18, Cancel)};
+          Of("Cancel", 18, Cancel), Of("Sync", 17, Sync)};
 }
 
 INSTANTIATE_TEST_SUITE_P(Coroutine, Torture, ::testing::ValuesIn(Scenarios()), ScenarioName);

@@ -42,6 +42,13 @@ typedef struct weir_selector_options {
   // cancelled coroutines left behind: output not yet sent, connections not yet closed by the peer.
   // Default 500 milliseconds; negative: not at all.
   int64_t drain_timeout;
+  // Threads that run coroutines: the one that calls weir_selector_run (or _poll), and one less of
+  // the selector's own. Default 1, at most 1,024. See weir_launch_on.
+  int loops;
+  // Threads for weir_blocking at most, default 64; and how long one waits for work before it ends,
+  // in nanoseconds, default 10 seconds.
+  int blocking_threads;
+  int64_t blocking_idle_timeout;
   // For tests and simulations inside Weir; NULL is the kernel.
   const struct weir_internal_system_calls *system_calls;
 } weir_selector_options;
@@ -62,6 +69,44 @@ WEIR_MUST_USE int weir_selector_create(weir_selector **out, const weir_selector_
 // weir_selector_run is weir_run on a selector that exists; it may be called again when it returned.
 WEIR_MUST_USE int weir_selector_run(weir_selector *selector, weir_function function,
                                     void *argument);
+
+// Loops
+//
+// A selector with the option |loops| runs as many loops, one to each thread. A coroutine stays on
+// the loop where it was launched, as do the children that it launches, and what it opens. An
+// operation on a connection of another loop returns -EXDEV. Accepted connections go to the loop
+// with the fewest of them, unless the listener's options say otherwise; see weir/tcp.h.
+
+// weir_launch_on is weir_launch on loop |loop| of the current selector, from 0 on; or on the one
+// with the fewest coroutines for WEIR_LEAST_LOADED, or on each in turn for WEIR_ROUND_ROBIN. The
+// coroutine belongs to |scope|, of this loop, like any other: the scope waits for it and cancels
+// it, and its job can be waited for here. Suspends until the coroutine exists, which neither
+// cancellation nor a deadline cuts short. Returns as weir_launch; -EINVAL for a |loop| that does
+// not exist.
+enum { WEIR_LEAST_LOADED = -1, WEIR_ROUND_ROBIN = -2 };
+WEIR_MUST_USE int weir_launch_on(int loop, weir_scope *scope, weir_job **out_or_null,
+                                 const weir_launch_options *options, weir_function function,
+                                 void *argument);
+
+// weir_current_loop returns the number of the loop whose coroutine is running on this thread;
+// -EINVAL outside a coroutine. weir_loop_count returns how many the current selector has; 0 outside
+// a coroutine.
+int weir_current_loop(void);
+int weir_loop_count(void);
+
+// Driving a selector from a thread or an event loop of your own
+//
+// weir_selector_start is weir_selector_run that returns at once, in place of which the caller
+// drives: weir_selector_poll runs all that can run, waits for |nanoseconds| at most (0: not at all,
+// WEIR_FOREVER: until something happens) if nothing can, and runs again. It returns 1 while there
+// is more to do and 0 when the run has ended, and *out_result is what weir_selector_run would have
+// returned; or a negative code as weir_selector_run. Always the same thread drives.
+// weir_selector_fd returns a descriptor that is readable when there is something to do for a poll
+// of 0, also when a timer is due: for poll(2), epoll(7), libuv's uv_poll_t and the like.
+WEIR_MUST_USE int weir_selector_start(weir_selector *selector, weir_function function,
+                                      void *argument);
+WEIR_MUST_USE int weir_selector_poll(weir_selector *selector, int64_t nanoseconds, int *out_result);
+WEIR_MUST_USE int weir_selector_fd(weir_selector *selector);
 
 // weir_selector_close frees the selector. NULL is legal. Returns 0, or -EBUSY, and then nothing is
 // done, while it runs.

@@ -68,6 +68,16 @@ WEIR_MUST_USE int weir_internal_suspend(weir_internal_ticket ticket, int64_t unt
 // it has ended already (and then nothing happens).
 bool weir_internal_wake(weir_internal_ticket ticket, int reason);
 
+// weir_internal_wake in two steps, for those who hand something over. weir_internal_claim takes the
+// right to wake |ticket| and returns whether it got it; only one who asks does. The coroutine then
+// stays where it is, and what it lent can be used, until weir_internal_deliver, which must follow
+// once, from any thread.
+WEIR_MUST_USE bool weir_internal_claim(weir_internal_ticket ticket);
+void weir_internal_deliver(weir_internal_ticket ticket, int reason);
+
+// weir_internal_ticket_is_open tells whether nobody has claimed |ticket| yet.
+bool weir_internal_ticket_is_open(weir_internal_ticket ticket);
+
 // Wait queues: the coroutines of one loop that wait for one event, first come first served.
 typedef struct weir_internal_wait_queue {
   weir_internal_list waiters;

@@ -1,0 +1,48 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Lets spin look at every order in which the threads of wake.pml can take their steps, then makes
+# sure that it finds each of the bugs that the model can be given.
+set -u
+model=$(cd "$(dirname "$0")" && pwd)/wake.pml
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+cd "$folder" || exit 1
+
+for program in spin gcc; do
+  command -v "$program" > ignored || {
+    echo "model: $program is missing; on Debian: apt-get install $program" >&2
+    exit 1
+  }
+done
+
+# Checks the model with the options given. Fails when it cannot, or when something is wrong.
+check() {
+  spin -a "$@" "$model" > spin.log 2>&1 &&
+    gcc -O2 -DSAFETY -DCOLLAPSE -w pan.c -o pan > gcc.log 2>&1 &&
+    ./pan -m1000000 > pan.log 2>&1 &&
+    grep -q 'errors: 0' pan.log &&
+    ! grep -q 'max search depth too small\|out of memory' pan.log
+}
+
+failed=0
+if check; then
+  echo "model: nothing is wrong in $(sed -n 's/ states, stored.*//p' pan.log | tr -d ' ') states"
+else
+  cat spin.log gcc.log pan.log
+  failed=1
+fi
+for bug in $(grep -o 'BUG_[A-Z_]*[A-Z]' "$model" | sort -u); do
+  rm -f pan pan.log
+  if check "-D$bug"; then
+    echo "model: $bug was not found"
+    failed=1
+  elif grep -q 'errors: 1' pan.log; then
+    echo "model: $bug was found: $(sed -n 's/^pan:1: //p' pan.log)"
+  else
+    echo "model: $bug could not be looked for"
+    cat spin.log gcc.log pan.log
+    failed=1
+  fi
+done
+exit "$failed"

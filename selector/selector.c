@@ -3,15 +3,11 @@
 #include "selector/internal/selector.h"
 
 #include "base/internal/memory.h"
-#include "coroutine/internal/sanitizers.h"
+#include "coroutine/internal/stack_pool.h"
 
 enum {
   LOOP_COUNT = 1,
   DEFAULT_STACK_SIZE = 64 * 1024,
-  SMALLEST_STACK_SIZE = 16 * 1024,
-  LARGEST_STACK_SIZE = 1 << 30,
-  // What sanitizers add to each frame has to fit as well.
-  STACK_FACTOR = WEIR_INTERNAL_ASAN || WEIR_INTERNAL_TSAN ? 4 : 1,
 };
 
 static const int64_t default_drain_timeout = 500 * WEIR_MILLISECOND;
@@ -55,7 +51,7 @@ static int open_loop(weir_internal_selector_loop *loop, weir_selector *selector)
   if (result < 0) return result;
   loop->backend = &weir_internal_epoll_backend;
   weir_internal_loop_options options = {
-      .stack_size = selector->options.stack_size * STACK_FACTOR,
+      .stack_size = selector->options.stack_size * WEIR_INTERNAL_STACK_FACTOR,
       .drain_timeout = selector->options.drain_timeout,
   };
   result = weir_internal_loop_create(&loop->loop, &loop_operations, loop, &options);
@@ -75,7 +71,8 @@ static void destroy(weir_selector *selector) {
 // Fills in the defaults.
 static int check_options(weir_selector_options *options) {
   if (options->stack_size == 0) options->stack_size = DEFAULT_STACK_SIZE;
-  if (options->stack_size < SMALLEST_STACK_SIZE || options->stack_size > LARGEST_STACK_SIZE) {
+  if (options->stack_size < WEIR_INTERNAL_SMALLEST_STACK ||
+      options->stack_size > WEIR_INTERNAL_LARGEST_STACK) {
     return -EINVAL;
   }
   if (options->drain_timeout == 0) options->drain_timeout = default_drain_timeout;

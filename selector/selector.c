@@ -8,9 +8,11 @@
 enum {
   LOOP_COUNT = 1,
   DEFAULT_STACK_SIZE = 64 * 1024,
+  DEFAULT_BLOCKING_THREADS = 64,
 };
 
 static const int64_t default_drain_timeout = 500 * WEIR_MILLISECOND;
+static const int64_t default_blocking_idle_timeout = 10 * WEIR_SECOND;
 
 // Under this key a loop knows its selector.
 static const char selector_key;
@@ -64,6 +66,8 @@ static size_t selector_size(size_t loop_count) {
 }
 
 static void destroy(weir_selector *selector) {
+  // Its threads may still look at a loop that they have posted to.
+  weir_internal_blocking_pool_close(&selector->blocking);
   for (size_t i = 0; i < selector->loop_count; i++) close_loop(&selector->loops[i]);
   weir_internal_release(selector, selector_size(selector->loop_count));
 }
@@ -77,6 +81,12 @@ static int check_options(weir_selector_options *options) {
   }
   if (options->drain_timeout == 0) options->drain_timeout = default_drain_timeout;
   if (options->drain_timeout < 0) options->drain_timeout = 0;
+  if (options->blocking_threads < 0) return -EINVAL;
+  if (options->blocking_threads == 0) options->blocking_threads = DEFAULT_BLOCKING_THREADS;
+  if (options->blocking_idle_timeout == 0) {
+    options->blocking_idle_timeout = default_blocking_idle_timeout;
+  }
+  if (options->blocking_idle_timeout < 0) options->blocking_idle_timeout = 0;
   return 0;
 }
 
@@ -90,6 +100,8 @@ int weir_selector_create(weir_selector **out, const weir_selector_options *optio
   if (selector == NULL) return -ENOMEM;
   selector->options = chosen;
   selector->calls = chosen.system_calls != NULL ? chosen.system_calls : &weir_internal_kernel;
+  weir_internal_blocking_pool_init(&selector->blocking, selector->calls, chosen.blocking_threads,
+                                   chosen.blocking_idle_timeout);
   selector->loop_count = LOOP_COUNT;
   for (size_t i = 0; i < selector->loop_count && result == 0; i++) {
     result = open_loop(&selector->loops[i], selector);

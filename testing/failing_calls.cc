@@ -39,6 +39,7 @@ const std::array<Kind, kCallKinds> &Kinds() {
       {"eventfd", {EMFILE, ENFILE, ENOMEM}},
       {"signalfd", {EMFILE, ENFILE, ENOMEM}},
       {"sigprocmask", {}},
+      {"pthread_create", {EAGAIN}},
   }};
   return *kinds;
 }
@@ -87,6 +88,11 @@ int Connect(void *context, int fd, const sockaddr *address, socklen_t size) {
   return error != 0 ? -error : below.connect(below.context, fd, address, size);
 }
 
+void ThreadJoin(void *context, pthread_t thread) {
+  const Table &below = Self(context)->below();
+  below.thread_join(below.context, thread);
+}
+
 int64_t Now(void *context) {
   const Table &below = Self(context)->below();
   return below.now(below.context);
@@ -123,6 +129,8 @@ Table MakeTable(FailingCalls *self) {
   table.event_create = kWrapped<Call::kEventCreate, &Table::event_create>;
   table.signal_create = kWrapped<Call::kSignalCreate, &Table::signal_create>;
   table.signal_mask = kWrapped<Call::kSignalMask, &Table::signal_mask>;
+  table.thread_create = kWrapped<Call::kThreadCreate, &Table::thread_create>;
+  table.thread_join = ThreadJoin;
   table.now = Now;
   return table;
 }

@@ -7,6 +7,7 @@
 #define WEIR_SELECTOR_INTERNAL_SELECTOR_H
 
 #include "coroutine/internal/suspend.h"
+#include "selector/internal/blocking.h"
 #include "selector/internal/operation.h"
 
 #ifdef __cplusplus
@@ -110,6 +111,7 @@ struct weir_selector {
   const weir_internal_system_calls *calls;
   weir_selector_options options;
   weir_internal_interrupt interrupt;
+  weir_internal_blocking_pool blocking;
   bool running;
   size_t loop_count;
   weir_internal_selector_loop loops[];

@@ -352,11 +352,12 @@ TEST_F(Blocked, DetachedIsAbandoned) {
   EXPECT_EQ(
       0, weir_selector_run(
              selector, [](void *argument) { return (*static_cast<Body *>(argument))(); }, &body));
-  EXPECT_EQ(0, discards_);
+  // The second one may have had no time to begin.
+  EXPECT_GE(1, discards_);
   gate.Open();
   // Waits for the threads.
   EXPECT_EQ(0, weir_selector_close(selector));
-  EXPECT_EQ(calls_, discards_);
+  EXPECT_EQ(2, discards_);
   EXPECT_LE(1, calls_);
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/internal/memory.h"
 #include "coroutine/internal/coroutine.h"
+#include "coroutine/internal/report.h"
 
 // The world is asked for news after so many coroutines at the latest. What it has told already may
 // come first.
@@ -249,8 +250,13 @@ int weir_internal_loop_run(weir_internal_loop *loop, weir_function function, voi
   if (weir_internal_thread.loop != NULL || loop->running) return -EBUSY;
   loop->now = loop->operations->now(loop->operations_context);
   loop->wait_failure = 0;
+  int result = weir_internal_signal_stack_begin(loop);
+  if (result < 0) return result;
   weir_internal_coroutine *root = weir_internal_coroutine_create(loop, NULL, function, argument);
-  if (root == NULL) return -ENOMEM;
+  if (root == NULL) {
+    weir_internal_signal_stack_end(loop);
+    return -ENOMEM;
+  }
   weir_internal_scope_init(&root->own_scope, root);
   loop->root = root;
   loop->running = true;
@@ -261,6 +267,7 @@ int weir_internal_loop_run(weir_internal_loop *loop, weir_function function, voi
   end_background(loop);
   await_posters(loop);
   weir_internal_thread.loop = NULL;
+  weir_internal_signal_stack_end(loop);
   loop->running = false;
   return loop->wait_failure < 0 ? loop->wait_failure : loop->root_result;
 }

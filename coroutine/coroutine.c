@@ -119,10 +119,23 @@ int weir_internal_enter_slowly(const weir_internal_loop *loop) {
   int stop = weir_internal_coroutine_check(coroutine);
   if (stop < 0) return stop;
   weir_internal_coroutine_look_again(coroutine);
-  if (coroutine->turn == 0) return yield_now(coroutine);
+  if (coroutine->turn == 0) {
+    coroutine->loop->turn_exhausted = true;
+    return yield_now(coroutine);
+  }
   weir_internal_thread.allowance = coroutine->turn - 1;
   coroutine->turn = 0;
   return 0;
+}
+
+void weir_internal_spend_slowly(size_t bytes) {
+  weir_internal_coroutine *coroutine = weir_internal_running();
+  if (coroutine == NULL) return;
+  weir_internal_thread_state *thread = &weir_internal_thread;
+  // What is left of the turn is in one of the two.
+  uint32_t *left = thread->allowance > 0 ? &thread->allowance : &coroutine->turn;
+  size_t spent = bytes / WEIR_INTERNAL_BYTES_PER_OPERATION;
+  *left = spent < *left ? *left - (uint32_t)spent : 0;
 }
 
 int weir_internal_check(const weir_internal_loop *loop) {

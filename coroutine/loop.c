@@ -107,8 +107,11 @@ static inline void prefetch(const weir_internal_coroutine *coroutine) {
   }
 }
 
+// After a turn that was used up much time has passed, so timers and the world are looked at.
 static void run_ready(weir_internal_loop *loop) {
+  loop->turn_exhausted = false;
   for (int i = 0; i < COROUTINES_PER_ROUND && loop->ready_first != NULL; i++) {
+    if (loop->turn_exhausted) return;
     weir_internal_coroutine *coroutine = take_ready(loop);
     if (loop->ready_first != NULL) prefetch(loop->ready_first);
     resume(coroutine);

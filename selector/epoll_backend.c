@@ -211,6 +211,7 @@ static int receive(weir_internal_operation *operation) {
     result = calls->receive(calls->context, descriptor->fd, buffers, count);
   } while (result == -EINTR);
   if (result > 0) {
+    weir_internal_spend((size_t)result);
     bool is_short = (size_t)result < room;
     if (is_short && descriptor->short_is_dry && descriptor->seen == 0) {
       descriptor->ready[WEIR_INTERNAL_READ] = false;
@@ -243,6 +244,7 @@ static int send_some(weir_internal_operation *operation) {
                          operation->with.send.count);
   } while (result == -EINTR);
   if (result == -EAGAIN) descriptor->ready[WEIR_INTERNAL_WRITE] = false;
+  if (result > 0) weir_internal_spend((size_t)result);
   return result;
 }
 

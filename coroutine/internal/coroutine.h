@@ -122,7 +122,8 @@ struct weir_internal_loop {
   int root_result;
   int wait_failure;  // the first; coroutines are forced to end since then
   bool running;
-  bool firing;  // timers
+  bool firing;          // timers
+  bool turn_exhausted;  // a coroutine had to let others run
   struct {
     const void *key;
     void *value;

@@ -35,6 +35,14 @@ WEIR_MUST_USE static inline int weir_internal_enter(const weir_internal_loop *lo
   return 0;
 }
 
+// weir_internal_spend counts an operation that moved |bytes| as several, if they are many: others
+// get their turn the sooner.
+enum { WEIR_INTERNAL_BYTES_PER_OPERATION = 16 * 1024 };
+void weir_internal_spend_slowly(size_t bytes);
+static inline void weir_internal_spend(size_t bytes) {
+  if (bytes > WEIR_INTERNAL_BYTES_PER_OPERATION) weir_internal_spend_slowly(bytes);
+}
+
 // weir_internal_check is weir_internal_enter that never yields.
 WEIR_MUST_USE int weir_internal_check(const weir_internal_loop *loop);
 

@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "coroutine/internal/sanitizers.h"
 #include "coroutine/internal/suspend.h"
 #include "testing/expect_coroutine.h"
 #include "testing/leak_checked_test.h"
@@ -138,7 +139,9 @@ TEST_F(Diagnostics, TellsWhatIsUsedOfTheStack) {
       EXPECT_LT(0u, one.stack_used) << one.name;
       EXPECT_LT(one.stack_used, one.stack_size) << one.name;
     }
+#if !WEIR_INTERNAL_ASAN  // which keeps large frames elsewhere
     EXPECT_LT(found[1].stack_used + 9000, found[2].stack_used);
+#endif
     EXPECT_EQ(found[1].stack_size * 2, found[2].stack_size);
     return weir_scope_wait(nullptr);
   });

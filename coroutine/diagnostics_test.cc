@@ -153,8 +153,11 @@ TEST_F(Diagnostics, TheLaunchSiteIsInTheModuleThatLaunched) {
     EXPECT_EQ(0, LaunchNamed("child", &body));
     auto found = Dump();
     Dl_info here;
-    EXPECT_NE(0, dladdr(reinterpret_cast<void *>(&CallBody), &here));
-    EXPECT_EQ(here.dli_fname, found[1].module);
+    // A static program is no module to dladdr, but then there is no other either.
+    if (dladdr(reinterpret_cast<void *>(&CallBody), &here) != 0) {
+      EXPECT_EQ(here.dli_fname, found[1].module);
+    }
+    EXPECT_NE("", found[1].module);
     EXPECT_LT(0u, found[1].offset);
     return weir_scope_wait(nullptr);
   });

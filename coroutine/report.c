@@ -3,7 +3,8 @@
 #include "coroutine/internal/report.h"
 
 #include <dlfcn.h>
-#include <elf.h>
+#include <link.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 
 void weir_internal_report_text(weir_internal_report *report, const char *text) {
@@ -85,14 +86,24 @@ void weir_internal_report_write(weir_internal_report *report, int fd) {
   report->size = 0;
 }
 
+// The only module of a static program, of which dladdr may know nothing.
+static bool locate_static(Dl_info *out) {
+  // A dynamic program has a loader, at this base.
+  if (getauxval(AT_BASE) != 0) return false;
+  out->dli_fname = (const char *)getauxval(AT_EXECFN);
+  out->dli_fbase = (void *)(getauxval(AT_PHDR) - sizeof(ElfW(Ehdr)));
+  return true;
+}
+
 // Describes where |address| is for addr2line(1), which wants an offset, but the address itself in a
 // program that is always loaded at the same place.
 static void locate(weir_coroutine_description *out, const void *address) {
   Dl_info module;
+  if (address == NULL) return;
   // The address is where the call returns to; the call itself lies before it.
-  if (address == NULL || dladdr((const char *)address - 1, &module) == 0) return;
+  if (dladdr((const char *)address - 1, &module) == 0 && !locate_static(&module)) return;
   uint16_t type;
-  memcpy(&type, (const char *)module.dli_fbase + offsetof(Elf64_Ehdr, e_type), sizeof type);
+  memcpy(&type, (const char *)module.dli_fbase + offsetof(ElfW(Ehdr), e_type), sizeof type);
   uintptr_t base = type == ET_EXEC ? 0 : (uintptr_t)module.dli_fbase;
   out->launch_module = module.dli_fname;
   out->launch_offset = (uintptr_t)address - 1 - base;

@@ -125,7 +125,7 @@ TEST_F(Diagnostics, TellsWhatIsUsedOfTheStack) {
     Body shallow = [] { return weir_delay(WEIR_SECOND); };
     Body deep = [] {
       volatile char part[10000];
-      part[0] = 1;
+      for (auto &byte : part) byte = 1;
       int result = weir_delay(WEIR_SECOND);
       return part[0] == 1 ? result : 1;
     };

@@ -139,7 +139,7 @@ static int wait_for_end(weir_connection *connection) {
     connection->timer.fire = time_is_up;
     weir_internal_timer_arm(connection->loop, &connection->timer, now + connection->close_timeout);
   }
-  struct weir_internal_closer closer = {weir_internal_ticket_take(), connection};
+  struct weir_internal_closer closer = {weir_internal_ticket_take_for("close"), connection};
   connection->closer = &closer;
   int result = weir_internal_suspend(closer.ticket, WEIR_FOREVER);
   if (closer.connection != NULL) closer.connection->closer = NULL;

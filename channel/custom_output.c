@@ -37,7 +37,7 @@ static int call_finish(weir_internal_custom_connection *self, bool wait) {
 static int await_background(weir_internal_custom_connection *self, bool wait) {
   int result = 0;
   while (result == 0 && self->in_flight) {
-    result = wait ? weir_internal_wait_queue_wait(&self->done, WEIR_FOREVER) : -EAGAIN;
+    result = wait ? weir_internal_wait_queue_wait_for(&self->done, WEIR_FOREVER, "write") : -EAGAIN;
   }
   if (result == 0 && self->broken) result = -ECONNABORTED;
   // The user's code may use other channels, which takes a coroutine.

@@ -126,7 +126,7 @@ static int pipe_read(weir_connection *connection, weir_internal_lender *lender, 
     if (input->count > 0) return take(self->pipe, input, lender);
     if (input->finished) return 0;
     if (!wait) return -EAGAIN;
-    int result = weir_internal_wait_queue_wait(&input->reader, WEIR_FOREVER);
+    int result = weir_internal_wait_queue_wait_for(&input->reader, WEIR_FOREVER, "read");
     if (result < 0) return result;
   }
 }
@@ -144,7 +144,7 @@ static int pipe_write(weir_connection *connection, const struct iovec *buffers, 
   byte_ring *output = self->output;
   int result;
   while ((result = check_room(self->pipe, output)) == -EAGAIN && wait) {
-    result = weir_internal_wait_queue_wait(&output->writer, WEIR_FOREVER);
+    result = weir_internal_wait_queue_wait_for(&output->writer, WEIR_FOREVER, "write");
     if (result < 0) return result;
   }
   if (result < 0) return result;

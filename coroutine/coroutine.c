@@ -13,6 +13,7 @@ static void deliver_wake(weir_internal_message *message);
 static void end(weir_internal_coroutine *coroutine, int result) {
   weir_internal_loop *loop = coroutine->loop;
   weir_internal_scopes_end(coroutine, result);
+  weir_internal_locals_end(coroutine);
   weir_internal_pre_suspend_run(coroutine);
   weir_internal_timer_cancel(loop, &coroutine->timer);
   if (coroutine->job != NULL) weir_internal_job_ended(coroutine->job, result);
@@ -22,6 +23,7 @@ static void end(weir_internal_coroutine *coroutine, int result) {
     loop->root = NULL;
     loop->root_result = result;
   }
+  weir_internal_link_remove(&coroutine->of_loop);
   loop->coroutine_count--;
   loop->ended = coroutine;
 }
@@ -34,9 +36,29 @@ static void run(void *argument) {
   weir_internal_context_leave(&coroutine->context, &loop->context);
 }
 
+bool weir_internal_launch_options_are_valid(const weir_launch_options *options) {
+  if (options == NULL || options->stack_size == 0) return true;
+  return options->stack_size >= WEIR_INTERNAL_SMALLEST_STACK &&
+         options->stack_size <= WEIR_INTERNAL_LARGEST_STACK;
+}
+
+// Returns where stacks of |size| bytes come from.
+static weir_internal_stack_pool *pool_of(weir_internal_loop *loop, size_t size) {
+  size *= WEIR_INTERNAL_STACK_FACTOR;
+  if (size == loop->stacks.stack_size) return &loop->stacks;
+  int bits = WEIR_INTERNAL_SMALLEST_STACK_BITS;
+  while ((size_t)1 << bits < size) bits++;
+  weir_internal_stack_pool *pool = &loop->sized_stacks[bits - WEIR_INTERNAL_SMALLEST_STACK_BITS];
+  if (pool->stack_size == 0) weir_internal_stack_pool_init(pool, (size_t)1 << bits);
+  return pool;
+}
+
 weir_internal_coroutine *weir_internal_coroutine_create(weir_internal_loop *loop,
+                                                        const weir_launch_options *options,
                                                         weir_function function, void *argument) {
-  weir_internal_stack *stack = weir_internal_stack_take(&loop->stacks);
+  bool own_size = options != NULL && options->stack_size > 0;
+  weir_internal_stack_pool *pool = own_size ? pool_of(loop, options->stack_size) : &loop->stacks;
+  weir_internal_stack *stack = weir_internal_stack_take(pool);
   if (stack == NULL) return NULL;
   size_t block_size = (sizeof(weir_internal_coroutine) + CONTROL_BLOCK_ALIGNMENT - 1) &
                       ~(size_t)(CONTROL_BLOCK_ALIGNMENT - 1);
@@ -46,6 +68,7 @@ weir_internal_coroutine *weir_internal_coroutine_create(weir_internal_loop *loop
   memset(&coroutine->context, 0, sizeof *coroutine - offsetof(weir_internal_coroutine, context));
   coroutine->loop = loop;
   coroutine->stack = stack;
+  if (options != NULL) coroutine->name = options->name;
   coroutine->function = function;
   coroutine->argument = argument;
   coroutine->deadline = WEIR_FOREVER;
@@ -56,6 +79,7 @@ weir_internal_coroutine *weir_internal_coroutine_create(weir_internal_loop *loop
   weir_internal_link_init(&coroutine->sibling);
   weir_internal_context_make(&coroutine->context, stack->bottom, (size_t)(block - stack->bottom),
                              run, coroutine);
+  weir_internal_list_append(&loop->coroutines, &coroutine->of_loop);
   loop->coroutine_count++;
   return coroutine;
 }
@@ -95,10 +119,23 @@ int weir_internal_enter_slowly(const weir_internal_loop *loop) {
   int stop = weir_internal_coroutine_check(coroutine);
   if (stop < 0) return stop;
   weir_internal_coroutine_look_again(coroutine);
-  if (coroutine->turn == 0) return yield_now(coroutine);
+  if (coroutine->turn == 0) {
+    coroutine->loop->turn_exhausted = true;
+    return yield_now(coroutine);
+  }
   weir_internal_thread.allowance = coroutine->turn - 1;
   coroutine->turn = 0;
   return 0;
+}
+
+void weir_internal_spend_slowly(size_t bytes) {
+  weir_internal_coroutine *coroutine = weir_internal_running();
+  if (coroutine == NULL) return;
+  weir_internal_thread_state *thread = &weir_internal_thread;
+  // What is left of the turn is in one of the two.
+  uint32_t *left = thread->allowance > 0 ? &thread->allowance : &coroutine->turn;
+  size_t spent = bytes / WEIR_INTERNAL_BYTES_PER_OPERATION;
+  *left = spent < *left ? *left - (uint32_t)spent : 0;
 }
 
 int weir_internal_check(const weir_internal_loop *loop) {
@@ -115,8 +152,9 @@ int weir_yield(void) {
 
 // Suspending and waking
 
-weir_internal_ticket weir_internal_ticket_take(void) {
+weir_internal_ticket weir_internal_ticket_take_for(const char *what) {
   weir_internal_coroutine *coroutine = weir_internal_running();
+  coroutine->waits_for = what;
   uint64_t generation = ++coroutine->loop->generations << 1 | 1;
   atomic_store_explicit(&coroutine->ticket, generation, memory_order_release);
   weir_internal_ticket ticket = {coroutine, generation};
@@ -208,6 +246,7 @@ int weir_internal_suspend(weir_internal_ticket ticket, int64_t until) {
     stop = -ECANCELED;
   }
   if (stop < 0 && weir_internal_claim(ticket)) return stop;
+  coroutine->suspended_at = coroutine->loop->now;
   coroutine->wake_at = until < coroutine->deadline ? until : coroutine->deadline;
   bool covered = coroutine->timer.armed && coroutine->timer.when <= coroutine->wake_at;
   if (coroutine->wake_at != WEIR_FOREVER && !covered) {
@@ -218,21 +257,29 @@ int weir_internal_suspend(weir_internal_ticket ticket, int64_t until) {
 
 // Cancelling
 
-static void cancel_one(weir_internal_coroutine *coroutine, bool force) {
+// Why, and whether shields help.
+typedef struct cancellation {
+  int cause;
+  bool force;
+} cancellation;
+
+static void cancel_one(weir_internal_coroutine *coroutine, cancellation how) {
+  if (!coroutine->cancelled) coroutine->cause = how.cause;
   coroutine->cancelled = true;
   weir_internal_coroutine_look_again(coroutine);
   weir_internal_ticket ticket = present_ticket(coroutine);
-  if (!is_parked(ticket) || (coroutine->shields > 0 && !force)) return;
+  if (!is_parked(ticket) || (coroutine->shields > 0 && !how.force)) return;
   // A wake that is lost has met one that came before, and the next suspension tells.
   (void)weir_internal_wake(ticket, -ECANCELED);
 }
 
 // Returns the first child in the scopes of |owner| from |link| on, and marks these as cancelled.
 static weir_internal_coroutine *first_child(weir_internal_coroutine *owner,
-                                            weir_internal_link *link, bool force) {
+                                            weir_internal_link *link, cancellation how) {
   for (; link != &owner->scopes; link = link->next) {
     weir_scope *scope = WEIR_INTERNAL_CONTAINER(link, weir_scope, link);
-    if (scope->shielded && !force) continue;
+    if (scope->shielded && !how.force) continue;
+    if (!scope->cancelled) scope->cause = how.cause;
     scope->cancelled = true;
     if (!weir_internal_list_is_empty(&scope->children)) {
       return WEIR_INTERNAL_CONTAINER(scope->children.next, weir_internal_coroutine, sibling);
@@ -244,37 +291,42 @@ static weir_internal_coroutine *first_child(weir_internal_coroutine *owner,
 // Returns who follows |coroutine| in a walk of the tree below |top|. No recursion: the tree may be
 // deeper than a stack.
 static weir_internal_coroutine *next_in_tree(weir_internal_coroutine *coroutine,
-                                             weir_internal_coroutine *top, bool force) {
-  weir_internal_coroutine *child = first_child(coroutine, coroutine->scopes.next, force);
+                                             weir_internal_coroutine *top, cancellation how) {
+  weir_internal_coroutine *child = first_child(coroutine, coroutine->scopes.next, how);
   if (child != NULL) return child;
   while (coroutine != top) {
     weir_scope *scope = coroutine->parent;
     if (coroutine->sibling.next != &scope->children) {
       return WEIR_INTERNAL_CONTAINER(coroutine->sibling.next, weir_internal_coroutine, sibling);
     }
-    child = first_child(scope->owner, scope->link.next, force);
+    child = first_child(scope->owner, scope->link.next, how);
     if (child != NULL) return child;
     coroutine = scope->owner;
   }
   return NULL;
 }
 
-static void cancel_tree(weir_internal_coroutine *top, bool force) {
+static void cancel_tree(weir_internal_coroutine *top, cancellation how) {
   for (weir_internal_coroutine *coroutine = top; coroutine != NULL;
-       coroutine = next_in_tree(coroutine, top, force)) {
-    cancel_one(coroutine, force);
+       coroutine = next_in_tree(coroutine, top, how)) {
+    cancel_one(coroutine, how);
   }
 }
 
-void weir_internal_coroutine_cancel(weir_internal_coroutine *coroutine) {
-  cancel_tree(coroutine, false);
+void weir_internal_coroutine_cancel(weir_internal_coroutine *coroutine, int cause) {
+  cancel_tree(coroutine, (cancellation){.cause = cause, .force = false});
 }
 
-void weir_internal_coroutine_force(weir_internal_coroutine *coroutine) {
-  cancel_tree(coroutine, true);
+void weir_internal_coroutine_force(weir_internal_coroutine *coroutine, int cause) {
+  cancel_tree(coroutine, (cancellation){.cause = cause, .force = true});
 }
 
 bool weir_is_cancelled(void) {
   weir_internal_coroutine *coroutine = weir_internal_running();
   return coroutine != NULL && coroutine->cancelled;
+}
+
+int weir_cancellation_cause(void) {
+  weir_internal_coroutine *coroutine = weir_internal_running();
+  return coroutine != NULL && coroutine->cancelled ? coroutine->cause : 0;
 }

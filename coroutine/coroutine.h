@@ -89,7 +89,8 @@ WEIR_MUST_USE int weir_scope_wait(weir_scope *scope);
 void weir_scope_cancel(weir_scope *scope);
 
 // weir_scope_cancel_with_cause is weir_scope_cancel that says why: weir_cancellation_cause tells
-// the coroutines |cause|, a negative code. The first cause of a coroutine stays.
+// the coroutines |cause|, a negative code (anything else counts as -ECANCELED). The first cause of
+// a coroutine stays.
 void weir_scope_cancel_with_cause(weir_scope *scope, int cause);
 
 // weir_scope_close cancels the coroutines of |scope|, suspends until all have ended, and frees it.
@@ -107,8 +108,10 @@ typedef struct weir_job weir_job;
 typedef struct weir_launch_options {
   // A name for messages, which must outlive the coroutine; default none.
   const char *name;
-  // Bytes of its stack, without the guard page, rounded up to whole pages; at least 16 KiB. Default
-  // the selector's |stack_size|.
+  // Bytes of its stack, without the guard page: at least 16 KiB, at most 1 GiB; four times as much
+  // in builds with a sanitizer. Any but the selector's |stack_size|, which is the default, is
+  // rounded up to a power of two. When the coroutine has ended its stack is kept for others of that
+  // size.
   size_t stack_size;
 } weir_launch_options;
 
@@ -121,8 +124,8 @@ typedef struct weir_launch_options {
 // must be waited for: in the own scope the coroutine may first run when that function has returned.
 // If |out_or_null| is not NULL, *out_or_null gets a handle that the caller frees with
 // weir_job_close. |options| may be NULL. Does not suspend. Returns 0; -ENOMEM when there is no
-// memory for a stack with its guard page; -EINVAL outside a coroutine or without a function; -EXDEV
-// for a scope of another thread.
+// memory for a stack with its guard page; -EINVAL outside a coroutine, without a function, or for a
+// stack size out of range; -EXDEV for a scope of another thread.
 WEIR_MUST_USE int weir_launch(weir_scope *scope, weir_job **out_or_null,
                               const weir_launch_options *options, weir_function function,
                               void *argument);
@@ -151,8 +154,8 @@ void weir_job_close(weir_job *job);
 bool weir_is_cancelled(void);
 
 // weir_cancellation_cause returns why the current coroutine was cancelled: the cause that was
-// given; the code with which its parent, or in a scope with |fail_together| its sibling, failed; or
-// -ECANCELED when none is known. 0 while it is not cancelled.
+// given; the code with which its parent, or in a scope with |fail_together| its sibling, failed;
+// why the kernel refused to wait; or -ECANCELED when none is known. 0 while it is not cancelled.
 int weir_cancellation_cause(void);
 
 // Deadlines
@@ -195,13 +198,14 @@ void weir_shield_end(weir_shield shield);
 // A weir_local names one value that each coroutine has for itself: NULL until it is set, and again
 // in each coroutine that is launched. To be defined once, as a constant with static storage.
 typedef struct weir_local {
-  // Called with a value that is not NULL when its coroutine ends, in that coroutine, or another
-  // value takes its place. May be NULL. Must not suspend.
+  // Called with a value that is not NULL when another one takes its place, or when its coroutine
+  // ends, in that coroutine: after all the coroutines of its scopes have ended, and in the reverse
+  // of the order in which the locals were first set. May be NULL. Must not suspend.
   void (*destroy)(void *value);
 } weir_local;
 
 // weir_local_set gives the current coroutine its |value| of |local|. Does not suspend. Returns 0;
-// -ENOMEM, and then nothing has changed; -EINVAL outside a coroutine.
+// -ENOMEM, and then nothing has changed; -EINVAL outside a coroutine or without a |local|.
 WEIR_MUST_USE int weir_local_set(const weir_local *local, void *value);
 
 // weir_local_get returns the current coroutine's value of |local|; NULL outside a coroutine. Never

@@ -85,6 +85,6 @@ int weir_delay(int64_t nanoseconds) {
   int result = weir_internal_enter(NULL);
   if (result < 0) return result;
   int64_t until = from_now(nanoseconds);
-  result = weir_internal_suspend(weir_internal_ticket_take(), until);
+  result = weir_internal_suspend(weir_internal_ticket_take_for("delay"), until);
   return result == -ETIME ? 0 : result;
 }

@@ -28,9 +28,10 @@ extern "C" {
 // What is known of a coroutine. Texts live as long as the call that got this.
 typedef struct weir_coroutine_description {
   const char *name;           // as launched; "root" for the first one, "" if it has none
+  const char *scope;          // the name of the scope that it was launched in, "" if it has none
   const char *waits_for;      // "read", "accept", "delay", "mutex", ...; "nothing": it can run
   int64_t since;              // nanoseconds for which it has waited
-  const char *launch_module;  // the file of the code that launched it
+  const char *launch_module;  // the file of the code that launched it, "" if it is not known
   uint64_t launch_offset;     // in that file, for addr2line(1); 0 for the root
   size_t stack_size;          // bytes
   size_t stack_used;          // bytes in use now; for the running coroutine, up to this call
@@ -38,21 +39,28 @@ typedef struct weir_coroutine_description {
 } weir_coroutine_description;
 
 // weir_dump calls |print| once for each coroutine of this thread's loop, oldest first. To be called
-// in a coroutine. |print| must not suspend. Returns their number, or -EINVAL outside a coroutine.
+// in a coroutine. |print| must not suspend. Returns their number, or -EINVAL outside a coroutine or
+// without |print|.
 int weir_dump(void (*print)(void *argument, const weir_coroutine_description *coroutine),
               void *argument);
 
-// weir_install_dump makes the loop of this thread write a dump as text to |fd|, a line for each
-// coroutine, whenever the process gets |signal| (SIGUSR1, say). Other threads must block the signal
-// or have installed it too. Returns 0, -EINVAL outside a coroutine or for a signal that cannot be
-// caught, or what sigaction(2) reports.
+// weir_install_dump makes the loop of this thread write a dump as text to |fd|, after a heading a
+// line for each coroutine, whenever the process gets |signal| (SIGUSR1, say), on whatever thread.
+// Several loops may install the same one: each writes its own dump. The loop writes when the
+// coroutine that runs suspends. If one keeps the thread busy, a second signal names it at once,
+// provided that this thread gets it. Writing may block the thread if |fd| does. To be called again
+// for another signal or |fd|. The handler stays for good, but does nothing any more for a selector
+// that is closed. Returns 0, -EINVAL outside a coroutine or for a signal that cannot be caught,
+// -ENOMEM, or what sigaction(2) reports.
 WEIR_MUST_USE int weir_install_dump(int signal, int fd);
 
 // weir_install_overflow_report makes the process write one line to |fd| that names the coroutine
 // when one runs over the end of its stack, before it dies of SIGSEGV as it would have anyway. Other
-// faults go to the handler that was there before. To be called once per process, and each thread
-// that runs a loop gets a stack for signals from its loop. Returns 0, -EALREADY, or what
-// sigaction(2) reports.
+// faults go to the handler that was there before. A frame larger than the guard page may step over
+// it unnoticed, unless the compiler prevents that (-fstack-clash-protection). To be called once per
+// process, best before the first run: each thread gets a stack for signals, unless it has one, for
+// the time that it runs a loop, and a run fails with -ENOMEM without it. Returns 0, -EALREADY,
+// -ENOMEM, or what sigaction(2) reports.
 WEIR_MUST_USE int weir_install_overflow_report(int fd);
 
 #ifdef __cplusplus

@@ -34,7 +34,7 @@ int weir_event_wait(weir_event *event) {
   weir_internal_lock_take(&event->meeting.lock);
   if (!atomic_load_explicit(&event->set, memory_order_relaxed)) {
     weir_internal_waiter self;
-    return weir_internal_meeting_wait(&event->meeting, &event->waiters, &self);
+    return weir_internal_meeting_wait(&event->meeting, &event->waiters, &self, "event");
   }
   weir_internal_lock_give(&event->meeting.lock);
   return 0;

@@ -15,7 +15,7 @@ static int wait_for_end(weir_job *job) {
   if (job->handle_closed) return WEIR_E_CLOSED;
   if (job->coroutine == NULL) return 0;
   if (job->coroutine == weir_internal_running()) return -EDEADLK;
-  return weir_internal_wait_queue_wait(&job->waiters, WEIR_FOREVER);
+  return weir_internal_wait_queue_wait_for(&job->waiters, WEIR_FOREVER, "job");
 }
 
 int weir_job_wait(weir_job *job, int *out_result) {
@@ -30,8 +30,11 @@ int weir_job_wait(weir_job *job, int *out_result) {
   return result;
 }
 
-void weir_job_cancel(weir_job *job) {
-  if (job->coroutine != NULL) weir_internal_coroutine_cancel(job->coroutine);
+void weir_job_cancel(weir_job *job) { weir_job_cancel_with_cause(job, -ECANCELED); }
+
+void weir_job_cancel_with_cause(weir_job *job, int cause) {
+  if (cause >= 0) cause = -ECANCELED;
+  if (job->coroutine != NULL) weir_internal_coroutine_cancel(job->coroutine, cause);
 }
 
 void weir_internal_job_ended(weir_job *job, int result) {

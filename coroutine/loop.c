@@ -4,6 +4,7 @@
 
 #include "base/internal/memory.h"
 #include "coroutine/internal/coroutine.h"
+#include "coroutine/internal/report.h"
 
 // The world is asked for news after so many coroutines at the latest. What it has told already may
 // come first.
@@ -29,6 +30,7 @@ int weir_internal_loop_create(weir_internal_loop **out,
   loop->drain_timeout = options->drain_timeout;
   weir_internal_stack_pool_init(&loop->stacks, options->stack_size);
   weir_internal_list_init(&loop->waiters);
+  weir_internal_list_init(&loop->coroutines);
   weir_internal_list_init(&loop->background.children);
   weir_internal_wait_queue_init(&loop->background.waiter);
   loop->background.deadline = WEIR_FOREVER;
@@ -43,6 +45,9 @@ void weir_internal_loop_close(weir_internal_loop *loop) {
     loop->locals[loop->local_count].destroy(loop->locals[loop->local_count].value);
   }
   weir_internal_stack_pool_destroy(&loop->stacks);
+  for (size_t i = 0; i < WEIR_INTERNAL_STACK_SIZES; i++) {
+    weir_internal_stack_pool_destroy(&loop->sized_stacks[i]);
+  }
   weir_internal_release(loop, sizeof *loop);
 }
 
@@ -89,7 +94,7 @@ static inline void resume(weir_internal_coroutine *coroutine) {
   if (loop->ended == NULL) return;
   loop->ended = NULL;
   weir_internal_context_destroy(&coroutine->context);
-  weir_internal_stack_return(&loop->stacks, coroutine->stack);
+  weir_internal_stack_return(coroutine->stack->pool, coroutine->stack);
 }
 
 // Fetches what |coroutine| will use from memory, while another one runs. With a thousand of them
@@ -102,8 +107,11 @@ static inline void prefetch(const weir_internal_coroutine *coroutine) {
   }
 }
 
+// After a turn that was used up much time has passed, so timers and the world are looked at.
 static void run_ready(weir_internal_loop *loop) {
+  loop->turn_exhausted = false;
   for (int i = 0; i < COROUTINES_PER_ROUND && loop->ready_first != NULL; i++) {
+    if (loop->turn_exhausted) return;
     weir_internal_coroutine *coroutine = take_ready(loop);
     if (loop->ready_first != NULL) prefetch(loop->ready_first);
     resume(coroutine);
@@ -190,7 +198,7 @@ static void wait_round(weir_internal_loop *loop, int64_t limit) {
   if (result == 0) return;
   if (loop->wait_failure == 0) loop->wait_failure = result;
   // Nothing will ever become ready again, so not even a shield may wait for it.
-  if (loop->root != NULL) weir_internal_coroutine_force(loop->root);
+  if (loop->root != NULL) weir_internal_coroutine_force(loop->root, result);
 }
 
 static void run_coroutines(weir_internal_loop *loop) {
@@ -202,15 +210,16 @@ static void run_coroutines(weir_internal_loop *loop) {
 }
 
 static void cancel_background(weir_internal_loop *loop) {
+  if (!loop->background.cancelled) loop->background.cause = -ECANCELED;
   loop->background.cancelled = true;
   weir_internal_list *children = &loop->background.children;
   for (weir_internal_link *link = children->next; link != children; link = link->next) {
     weir_internal_coroutine *child =
         WEIR_INTERNAL_CONTAINER(link, weir_internal_coroutine, sibling);
     if (loop->wait_failure < 0) {
-      weir_internal_coroutine_force(child);
+      weir_internal_coroutine_force(child, loop->wait_failure);
     } else {
-      weir_internal_coroutine_cancel(child);
+      weir_internal_coroutine_cancel(child, -ECANCELED);
     }
   }
 }
@@ -244,8 +253,13 @@ int weir_internal_loop_run(weir_internal_loop *loop, weir_function function, voi
   if (weir_internal_thread.loop != NULL || loop->running) return -EBUSY;
   loop->now = loop->operations->now(loop->operations_context);
   loop->wait_failure = 0;
-  weir_internal_coroutine *root = weir_internal_coroutine_create(loop, function, argument);
-  if (root == NULL) return -ENOMEM;
+  int result = weir_internal_signal_stack_begin(loop);
+  if (result < 0) return result;
+  weir_internal_coroutine *root = weir_internal_coroutine_create(loop, NULL, function, argument);
+  if (root == NULL) {
+    weir_internal_signal_stack_end(loop);
+    return -ENOMEM;
+  }
   weir_internal_scope_init(&root->own_scope, root);
   loop->root = root;
   loop->running = true;
@@ -256,12 +270,13 @@ int weir_internal_loop_run(weir_internal_loop *loop, weir_function function, voi
   end_background(loop);
   await_posters(loop);
   weir_internal_thread.loop = NULL;
+  weir_internal_signal_stack_end(loop);
   loop->running = false;
   return loop->wait_failure < 0 ? loop->wait_failure : loop->root_result;
 }
 
 void weir_internal_loop_cancel_root(weir_internal_loop *loop) {
-  if (loop->root != NULL) weir_internal_coroutine_cancel(loop->root);
+  if (loop->root != NULL) weir_internal_coroutine_cancel(loop->root, -ECANCELED);
 }
 
 int64_t weir_internal_loop_now(const weir_internal_loop *loop) { return loop->now; }

@@ -30,7 +30,7 @@ TEST_F(Loop, ATicketWakesOnceWithItsReason) {
   weir_internal_ticket ticket = {};
   int reason = 0;
   Body sleeper = [&] {
-    ticket = weir_internal_ticket_take();
+    ticket = weir_internal_ticket_take_for("test");
     reason = weir_internal_suspend(ticket, WEIR_FOREVER);
     return weir_delay(1);
   };
@@ -50,7 +50,7 @@ TEST_F(Loop, ATicketWakesOnceWithItsReason) {
 
 TEST_F(Loop, AWakeBeforeTheSuspensionCounts) {
   loop_.Run([&] {
-    weir_internal_ticket ticket = weir_internal_ticket_take();
+    weir_internal_ticket ticket = weir_internal_ticket_take_for("test");
     EXPECT_TRUE(weir_internal_wake(ticket, 3));
     EXPECT_EQ(3, weir_internal_suspend(ticket, WEIR_FOREVER));
     return 0;
@@ -59,7 +59,7 @@ TEST_F(Loop, AWakeBeforeTheSuspensionCounts) {
 
 TEST_F(Loop, ALimitOfASuspensionIsNoDeadline) {
   loop_.Run([&] {
-    weir_internal_ticket ticket = weir_internal_ticket_take();
+    weir_internal_ticket ticket = weir_internal_ticket_take_for("test");
     EXPECT_EQ(-ETIME, weir_internal_suspend(ticket, weir_now() + WEIR_SECOND));
     return weir_yield();
   });
@@ -147,7 +147,7 @@ TEST_F(Loop, WaitQueueServesInOrderAndSkipsTheCancelled) {
   std::vector<int> trace;
   auto waiter = [&](int id) {
     return [&, id] {
-      int reason = weir_internal_wait_queue_wait(&queue, WEIR_FOREVER);
+      int reason = weir_internal_wait_queue_wait_for(&queue, WEIR_FOREVER, "test");
       trace.push_back(reason == 0 ? id : -id);
       return reason;
     };
@@ -228,7 +228,7 @@ TEST_F(Loop, ThreadsWakeCoroutinesThroughTheInbox) {
   loop_.Run([&] {
     mailbox.coroutine = weir_internal_current_coroutine();
     for (int i = 0; i < kRounds; i++) {
-      weir_internal_ticket ticket = weir_internal_ticket_take();
+      weir_internal_ticket ticket = weir_internal_ticket_take_for("test");
       mailbox.generation = ticket.generation;
       if (weir_internal_suspend(ticket, WEIR_FOREVER) == 5) woken++;
     }

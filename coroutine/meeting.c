@@ -59,9 +59,9 @@ int weir_internal_meeting_enter_slowly(weir_internal_meeting *meeting) {
 }
 
 int weir_internal_meeting_suspend(weir_internal_meeting *meeting, weir_internal_list *queue,
-                                  weir_internal_waiter *waiter) {
+                                  weir_internal_waiter *waiter, const char *what) {
   waiter->index = 0;
-  waiter->ticket = weir_internal_ticket_take();
+  waiter->ticket = weir_internal_ticket_take_for(what);
   weir_internal_list_append(queue, &waiter->link);
   weir_internal_lock_give(&meeting->lock);
   return weir_internal_suspend(waiter->ticket, WEIR_FOREVER);
@@ -76,8 +76,8 @@ void weir_internal_meeting_leave(weir_internal_meeting *meeting, weir_internal_w
 }
 
 int weir_internal_meeting_wait(weir_internal_meeting *meeting, weir_internal_list *queue,
-                               weir_internal_waiter *waiter) {
-  int reason = weir_internal_meeting_suspend(meeting, queue, waiter);
+                               weir_internal_waiter *waiter, const char *what) {
+  int reason = weir_internal_meeting_suspend(meeting, queue, waiter, what);
   if (reason >= 0) return waiter->result;
   weir_internal_lock_take(&meeting->lock);
   weir_internal_meeting_leave(meeting, waiter);

@@ -43,7 +43,7 @@ int weir_mutex_lock(weir_mutex *mutex) {
   result = try_lock(mutex, weir_internal_current_coroutine());
   if (result == -EAGAIN) {
     weir_internal_waiter self;
-    return weir_internal_meeting_wait(&mutex->meeting, &mutex->waiters, &self);
+    return weir_internal_meeting_wait(&mutex->meeting, &mutex->waiters, &self, "mutex");
   }
   weir_internal_lock_give(&mutex->meeting.lock);
   return result;

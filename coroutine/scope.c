@@ -12,6 +12,7 @@ void weir_internal_scope_init(weir_scope *scope, weir_internal_coroutine *owner)
   scope->deadline = owner->deadline;
   scope->shielded = owner->shields > 0;
   scope->cancelled = owner->cancelled && !scope->shielded;
+  scope->cause = owner->cause;
   weir_internal_list_append(&owner->scopes, &scope->link);
 }
 
@@ -23,7 +24,10 @@ int weir_scope_open(weir_scope **out, const weir_scope_options *options) {
   weir_scope *scope = (weir_scope *)weir_internal_allocate(sizeof *scope);
   if (scope == NULL) return -ENOMEM;
   weir_internal_scope_init(scope, owner);
-  if (options != NULL) scope->fail_together = options->fail_together;
+  if (options != NULL) {
+    scope->fail_together = options->fail_together;
+    scope->name = options->name;
+  }
   *out = scope;
   return 0;
 }
@@ -40,29 +44,34 @@ int weir_scope_wait(weir_scope *scope) {
   if (scope == NULL || scope->owner != weir_internal_running()) return -EINVAL;
   int result = weir_internal_enter(NULL);
   while (result == 0 && !weir_internal_list_is_empty(&scope->children)) {
-    result = weir_internal_wait_queue_wait(&scope->waiter, WEIR_FOREVER);
+    result = weir_internal_wait_queue_wait_for(&scope->waiter, WEIR_FOREVER, "scope");
   }
   return result < 0 ? result : scope->first_failure;
 }
 
-void weir_internal_scope_cancel_children(weir_scope *scope) {
+void weir_internal_scope_cancel_children(weir_scope *scope, int cause) {
+  if (!scope->cancelled) scope->cause = cause;
   scope->cancelled = true;
   for (weir_internal_link *link = scope->children.next; link != &scope->children;
        link = link->next) {
-    weir_internal_coroutine_cancel(WEIR_INTERNAL_CONTAINER(link, weir_internal_coroutine, sibling));
+    weir_internal_coroutine_cancel(WEIR_INTERNAL_CONTAINER(link, weir_internal_coroutine, sibling),
+                                   cause);
   }
 }
 
-void weir_scope_cancel(weir_scope *scope) {
+void weir_scope_cancel(weir_scope *scope) { weir_scope_cancel_with_cause(scope, -ECANCELED); }
+
+void weir_scope_cancel_with_cause(weir_scope *scope, int cause) {
   scope = resolve(scope);
-  if (scope != NULL) weir_internal_scope_cancel_children(scope);
+  if (cause >= 0) cause = -ECANCELED;
+  if (scope != NULL) weir_internal_scope_cancel_children(scope, cause);
 }
 
 void weir_internal_scope_join(weir_scope *scope) {
   weir_shield shield = weir_shield_begin();
   while (!weir_internal_list_is_empty(&scope->children)) {
     // Behind the shield nothing but the last child wakes it.
-    int result = weir_internal_wait_queue_wait(&scope->waiter, WEIR_FOREVER);
+    int result = weir_internal_wait_queue_wait_for(&scope->waiter, WEIR_FOREVER, "scope");
     (void)result;
   }
   weir_shield_end(shield);
@@ -77,7 +86,7 @@ int weir_scope_close(weir_scope *scope) {
   if (scope == NULL) return 0;
   weir_internal_coroutine *current = weir_internal_running();
   if (current == NULL || scope->owner != current || scope == &current->own_scope) return -EINVAL;
-  weir_internal_scope_cancel_children(scope);
+  weir_internal_scope_cancel_children(scope, -ECANCELED);
   weir_internal_scope_join(scope);
   int result = scope->first_failure;
   free_scope(scope);
@@ -86,13 +95,16 @@ int weir_scope_close(weir_scope *scope) {
 
 void weir_internal_scopes_end(weir_internal_coroutine *coroutine, int result) {
   weir_scope *own = &coroutine->own_scope;
+  int cause = result < 0 ? result : -ECANCELED;
+  // One that ends because it was cancelled hands on why.
+  if (result == -ECANCELED && coroutine->cancelled) cause = coroutine->cause;
   while (coroutine->scopes.previous != &own->link) {
     weir_scope *scope = WEIR_INTERNAL_CONTAINER(coroutine->scopes.previous, weir_scope, link);
-    weir_internal_scope_cancel_children(scope);
+    weir_internal_scope_cancel_children(scope, cause);
     weir_internal_scope_join(scope);
     free_scope(scope);
   }
-  if (result < 0) weir_internal_scope_cancel_children(own);
+  if (result < 0) weir_internal_scope_cancel_children(own, cause);
   weir_internal_scope_join(own);
 }
 
@@ -102,7 +114,7 @@ void weir_internal_scope_child_ended(weir_scope *scope, weir_internal_coroutine 
   bool failed = result < 0 && result != -ECANCELED;
   if (failed && scope->first_failure == 0) {
     scope->first_failure = result;
-    if (scope->fail_together) weir_internal_scope_cancel_children(scope);
+    if (scope->fail_together) weir_internal_scope_cancel_children(scope, result);
   }
   if (weir_internal_list_is_empty(&scope->children)) {
     weir_internal_wait_queue_wake_all(&scope->waiter, 0);
@@ -113,13 +125,14 @@ void weir_internal_scope_child_ended(weir_scope *scope, weir_internal_coroutine 
 static void adopt(weir_scope *scope, weir_internal_coroutine *child) {
   child->deadline = scope->deadline;
   child->cancelled = scope->cancelled;
+  child->cause = scope->cause;
   child->parent = scope;
   weir_internal_list_append(&scope->children, &child->sibling);
   weir_internal_scope_init(&child->own_scope, child);
 }
 
 int weir_internal_loop_launch(weir_internal_loop *loop, weir_function function, void *argument) {
-  weir_internal_coroutine *child = weir_internal_coroutine_create(loop, function, argument);
+  weir_internal_coroutine *child = weir_internal_coroutine_create(loop, NULL, function, argument);
   if (child == NULL) return -ENOMEM;
   adopt(&loop->background, child);
   weir_internal_loop_make_ready(loop, child);
@@ -131,6 +144,7 @@ int weir_launch(weir_scope *scope, weir_job **out_or_null, const weir_launch_opt
   if (out_or_null != NULL) *out_or_null = NULL;
   scope = resolve(scope);
   if (scope == NULL || function == NULL) return -EINVAL;
+  if (!weir_internal_launch_options_are_valid(options)) return -EINVAL;
   weir_internal_loop *loop = weir_internal_thread.loop;
   if (scope->owner->loop != loop) return -EXDEV;
   weir_job *job = NULL;
@@ -138,14 +152,14 @@ int weir_launch(weir_scope *scope, weir_job **out_or_null, const weir_launch_opt
     job = (weir_job *)weir_internal_allocate(sizeof *job);
     if (job == NULL) return -ENOMEM;
   }
-  weir_internal_coroutine *child = weir_internal_coroutine_create(loop, function, argument);
+  weir_internal_coroutine *child =
+      weir_internal_coroutine_create(loop, options, function, argument);
   if (child == NULL) {
     weir_internal_release(job, sizeof *job);
     return -ENOMEM;
   }
   adopt(scope, child);
   child->launch_site = __builtin_return_address(0);
-  if (options != NULL) child->name = options->name;
   if (job != NULL) {
     job->loop = loop;
     job->coroutine = child;

@@ -81,7 +81,7 @@ static int try_cases(const selection *self, weir_internal_waiter **out_served) {
 
 // Under the locks: puts the cases into the queues.
 static weir_internal_ticket wait_in_queues(const selection *self) {
-  weir_internal_ticket ticket = weir_internal_ticket_take();
+  weir_internal_ticket ticket = weir_internal_ticket_take_for("select");
   for (int i = 0; i < self->count; i++) {
     weir_select_case *present = &self->cases[i];
     weir_typed_channel *channel = present->channel;

@@ -77,8 +77,8 @@ static int try_acquire(weir_semaphore *semaphore, uint64_t count) {
 // want less.
 static int wait(weir_semaphore *semaphore, uint64_t count) {
   acquirer self = {.count = count};
-  int reason =
-      weir_internal_meeting_suspend(&semaphore->meeting, &semaphore->waiters, &self.waiter);
+  int reason = weir_internal_meeting_suspend(&semaphore->meeting, &semaphore->waiters, &self.waiter,
+                                             "semaphore");
   if (reason >= 0) return self.waiter.result;
   weir_internal_list claimed;
   weir_internal_list_init(&claimed);

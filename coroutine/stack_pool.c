@@ -5,13 +5,13 @@
 #include <unistd.h>
 
 #include "base/internal/memory.h"
-#include "coroutine/internal/sanitizers.h"
 
 enum {
   FIRST_SLAB_COUNT = 16,
   LARGEST_SLAB_COUNT = 1024,
-  // Free stacks that keep their memory; that of more goes back to the kernel.
+  // Free stacks that keep their memory; that of more goes back to the kernel. Of large ones fewer.
   WARM_STACKS = 1024,
+  WARM_BYTES = 64 * 1024 * 1024,
   // Stacks all aligned alike would compete for the same few sets of the processor's cache.
   CACHE_LINE = 64,
   COLOURS = 16,
@@ -29,12 +29,20 @@ static size_t slab_size(size_t count) {
   return sizeof(weir_internal_stack_slab) + count * sizeof(weir_internal_stack);
 }
 
+// Of |count| stacks, as many as are not too large together, but one.
+static size_t limited(const weir_internal_stack_pool *pool, size_t count) {
+  size_t most = WARM_BYTES / pool->stack_size;
+  if (most == 0) most = 1;
+  return count < most ? count : most;
+}
+
 void weir_internal_stack_pool_init(weir_internal_stack_pool *pool, size_t stack_size) {
   size_t page = (size_t)sysconf(_SC_PAGESIZE);
   memset(pool, 0, sizeof *pool);
   pool->page_size = page;
   pool->stack_size = (stack_size + page - 1) / page * page;
-  pool->next_slab_count = FIRST_SLAB_COUNT;
+  pool->next_slab_count = limited(pool, FIRST_SLAB_COUNT);
+  pool->warm_limit = limited(pool, WARM_STACKS);
 }
 
 static void push(weir_internal_stack **list, weir_internal_stack *stack) {
@@ -63,13 +71,15 @@ static bool add_slab(weir_internal_stack_pool *pool) {
   }
   for (size_t i = count; i-- > 0;) {
     weir_internal_stack *stack = &slab->stacks[i];
+    stack->pool = pool;
     stack->bottom = slab->pages + i * stride + pool->page_size;
     stack->top = slab->pages + (i + 1) * stride - i % COLOURS * CACHE_LINE;
     push(&pool->cold, stack);
   }
   slab->next = pool->slabs;
   pool->slabs = slab;
-  if (pool->next_slab_count < LARGEST_SLAB_COUNT) pool->next_slab_count *= 2;
+  pool->next_slab_count = limited(pool, pool->next_slab_count * 2);
+  if (pool->next_slab_count > LARGEST_SLAB_COUNT) pool->next_slab_count = LARGEST_SLAB_COUNT;
   return true;
 }
 
@@ -119,7 +129,7 @@ void weir_internal_stack_return(weir_internal_stack_pool *pool, weir_internal_st
   // Frames that were left without returning leave their red zones behind.
   __asan_unpoison_memory_region(stack->bottom, (size_t)(stack->top - stack->bottom));
 #endif
-  if (pool->warm_count < WARM_STACKS) {
+  if (pool->warm_count < pool->warm_limit) {
     pool->warm_count++;
     push(&pool->warm, stack);
   } else {

@@ -130,7 +130,7 @@ int weir_typed_channel_send(weir_typed_channel *channel, const void *element) {
   if (result == -EAGAIN) {
     weir_internal_exchange self;
     self.send = element;
-    return weir_internal_meeting_wait(&channel->meeting, &channel->senders, &self.waiter);
+    return weir_internal_meeting_wait(&channel->meeting, &channel->senders, &self.waiter, "send");
   }
   give_and_wake(channel, served);
   return result;
@@ -153,7 +153,8 @@ int weir_typed_channel_receive(weir_typed_channel *channel, void *out) {
   if (result == -EAGAIN) {
     weir_internal_exchange self;
     self.receive = out;
-    return weir_internal_meeting_wait(&channel->meeting, &channel->receivers, &self.waiter);
+    return weir_internal_meeting_wait(&channel->meeting, &channel->receivers, &self.waiter,
+                                      "receive");
   }
   give_and_wake(channel, served);
   return result;

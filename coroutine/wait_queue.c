@@ -14,9 +14,10 @@ void weir_internal_wait_queue_init(weir_internal_wait_queue *queue) {
   weir_internal_list_init(&queue->waiters);
 }
 
-int weir_internal_wait_queue_wait(weir_internal_wait_queue *queue, int64_t until) {
+int weir_internal_wait_queue_wait_for(weir_internal_wait_queue *queue, int64_t until,
+                                      const char *what) {
   waiter self;
-  self.ticket = weir_internal_ticket_take();
+  self.ticket = weir_internal_ticket_take_for(what);
   weir_internal_list_append(&queue->waiters, &self.link);
   int reason = weir_internal_suspend(self.ticket, until);
   weir_internal_link_remove(&self.link);

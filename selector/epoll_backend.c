@@ -211,6 +211,7 @@ static int receive(weir_internal_operation *operation) {
     result = calls->receive(calls->context, descriptor->fd, buffers, count);
   } while (result == -EINTR);
   if (result > 0) {
+    weir_internal_spend((size_t)result);
     bool is_short = (size_t)result < room;
     if (is_short && descriptor->short_is_dry && descriptor->seen == 0) {
       descriptor->ready[WEIR_INTERNAL_READ] = false;
@@ -243,6 +244,7 @@ static int send_some(weir_internal_operation *operation) {
                          operation->with.send.count);
   } while (result == -EINTR);
   if (result == -EAGAIN) descriptor->ready[WEIR_INTERNAL_WRITE] = false;
+  if (result > 0) weir_internal_spend((size_t)result);
   return result;
 }
 
@@ -255,6 +257,7 @@ static int splice_in(weir_internal_operation *operation) {
     result = calls->splice_in(calls->context, descriptor->fd, operation->with.splice.pipe,
                               operation->with.splice.size);
   } while (result == -EINTR);
+  if (result > 0) weir_internal_spend((size_t)result);
   if (result != -EAGAIN) return result;
   // Some kernels say so also of urgent data, of which there will be no further edge.
   if (descriptor->seen != 0) return 0;
@@ -270,6 +273,7 @@ static int splice_out(weir_internal_operation *operation) {
     result = calls->splice_out(calls->context, operation->with.splice.pipe, descriptor->fd,
                                operation->with.splice.size);
   } while (result == -EINTR);
+  if (result > 0) weir_internal_spend((size_t)result);
   if (result == -EAGAIN) descriptor->ready[WEIR_INTERNAL_WRITE] = false;
   return result;
 }

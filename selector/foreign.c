@@ -157,7 +157,7 @@ int weir_selector_select(int fd, int interest) {
     // A regular file cannot be watched because it is always ready (epoll_ctl(2)).
     return result == -EPERM ? interest : result;
   }
-  self.ticket = weir_internal_ticket_take();
+  self.ticket = weir_internal_ticket_take_for("select");
   result = weir_internal_suspend(self.ticket, WEIR_FOREVER);
   // After weir_selector_forget, which has let go of us, |foreign| is gone.
   if (result != WEIR_E_CLOSED && find(loop, fd) == foreign) leave(foreign, &self);

@@ -134,13 +134,21 @@ static void give_up(weir_internal_operation *operation, awaiter *self) {
   if (weir_internal_cancel_operation(operation)) return;
   weir_shield shield = weir_shield_begin();
   while (!self->completed) {
-    self->ticket = weir_internal_ticket_take();
+    self->ticket = weir_internal_ticket_take_for("cancellation");
     // Behind the shield nothing but the completion ends the wait.
     int confirmed = weir_internal_suspend(self->ticket, WEIR_FOREVER);
     (void)confirmed;
   }
   weir_shield_end(shield);
 }
+
+// What weir_dump says of those who wait, by kind.
+static const char *const waits_for[] = {
+    [WEIR_INTERNAL_RECEIVE] = "read",   [WEIR_INTERNAL_SEND] = "write",
+    [WEIR_INTERNAL_ACCEPT] = "accept",  [WEIR_INTERNAL_CONNECT] = "connect",
+    [WEIR_INTERNAL_SPLICE_IN] = "read", [WEIR_INTERNAL_SPLICE_OUT] = "write",
+    [WEIR_INTERNAL_READABLE] = "read",  [WEIR_INTERNAL_WRITABLE] = "write",
+};
 
 static int await(weir_internal_operation *operation, awaiter *self) {
   weir_internal_descriptor *descriptor = operation->descriptor;
@@ -151,7 +159,7 @@ static int await(weir_internal_operation *operation, awaiter *self) {
     if (result != -EAGAIN) return result;
     descriptor->waiting[self->direction] = operation;
     self->completed = false;
-    self->ticket = weir_internal_ticket_take();
+    self->ticket = weir_internal_ticket_take_for(waits_for[operation->kind]);
     int reason = weir_internal_suspend(self->ticket, WEIR_FOREVER);
     if (!self->completed) give_up(operation, self);
     descriptor->retrying[self->direction] = NULL;
@@ -176,6 +184,7 @@ int weir_internal_selector_await_descriptor(weir_selector *selector, int64_t nan
     weir_internal_kernel_pipes_close(loop);
     return 0;
   }
-  int reason = weir_internal_wait_queue_wait(&loop->descriptor_closed, weir_now() + nanoseconds);
+  int reason = weir_internal_wait_queue_wait_for(&loop->descriptor_closed, weir_now() + nanoseconds,
+                                                 "descriptor");
   return reason == -ETIME ? 0 : reason;
 }

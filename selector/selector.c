@@ -3,18 +3,16 @@
 #include "selector/internal/selector.h"
 
 #include "base/internal/memory.h"
-#include "coroutine/internal/sanitizers.h"
+#include "coroutine/internal/stack_pool.h"
 
 enum {
   LOOP_COUNT = 1,
   DEFAULT_STACK_SIZE = 64 * 1024,
-  SMALLEST_STACK_SIZE = 16 * 1024,
-  LARGEST_STACK_SIZE = 1 << 30,
-  // What sanitizers add to each frame has to fit as well.
-  STACK_FACTOR = WEIR_INTERNAL_ASAN || WEIR_INTERNAL_TSAN ? 4 : 1,
+  DEFAULT_BLOCKING_THREADS = 64,
 };
 
 static const int64_t default_drain_timeout = 500 * WEIR_MILLISECOND;
+static const int64_t default_blocking_idle_timeout = 10 * WEIR_SECOND;
 
 // Under this key a loop knows its selector.
 static const char selector_key;
@@ -56,7 +54,7 @@ static int open_loop(weir_internal_selector_loop *loop, weir_selector *selector)
   if (result < 0) return result;
   loop->backend = &weir_internal_epoll_backend;
   weir_internal_loop_options options = {
-      .stack_size = selector->options.stack_size * STACK_FACTOR,
+      .stack_size = selector->options.stack_size * WEIR_INTERNAL_STACK_FACTOR,
       .drain_timeout = selector->options.drain_timeout,
   };
   result = weir_internal_loop_create(&loop->loop, &loop_operations, loop, &options);
@@ -69,6 +67,8 @@ static size_t selector_size(size_t loop_count) {
 }
 
 static void destroy(weir_selector *selector) {
+  // Its threads may still look at a loop that they have posted to.
+  weir_internal_blocking_pool_close(&selector->blocking);
   for (size_t i = 0; i < selector->loop_count; i++) close_loop(&selector->loops[i]);
   weir_internal_release(selector, selector_size(selector->loop_count));
 }
@@ -76,11 +76,18 @@ static void destroy(weir_selector *selector) {
 // Fills in the defaults.
 static int check_options(weir_selector_options *options) {
   if (options->stack_size == 0) options->stack_size = DEFAULT_STACK_SIZE;
-  if (options->stack_size < SMALLEST_STACK_SIZE || options->stack_size > LARGEST_STACK_SIZE) {
+  if (options->stack_size < WEIR_INTERNAL_SMALLEST_STACK ||
+      options->stack_size > WEIR_INTERNAL_LARGEST_STACK) {
     return -EINVAL;
   }
   if (options->drain_timeout == 0) options->drain_timeout = default_drain_timeout;
   if (options->drain_timeout < 0) options->drain_timeout = 0;
+  if (options->blocking_threads < 0) return -EINVAL;
+  if (options->blocking_threads == 0) options->blocking_threads = DEFAULT_BLOCKING_THREADS;
+  if (options->blocking_idle_timeout == 0) {
+    options->blocking_idle_timeout = default_blocking_idle_timeout;
+  }
+  if (options->blocking_idle_timeout < 0) options->blocking_idle_timeout = 0;
   return 0;
 }
 
@@ -94,6 +101,8 @@ int weir_selector_create(weir_selector **out, const weir_selector_options *optio
   if (selector == NULL) return -ENOMEM;
   selector->options = chosen;
   selector->calls = chosen.system_calls != NULL ? chosen.system_calls : &weir_internal_kernel;
+  weir_internal_blocking_pool_init(&selector->blocking, selector->calls, chosen.blocking_threads,
+                                   chosen.blocking_idle_timeout);
   selector->loop_count = LOOP_COUNT;
   for (size_t i = 0; i < selector->loop_count && result == 0; i++) {
     result = open_loop(&selector->loops[i], selector);

@@ -46,7 +46,7 @@ typedef struct weir_selector_options {
   // the selector's own. Default 1, at most 1,024. See weir_launch_on.
   int loops;
   // Threads for weir_blocking at most, default 64; and how long one waits for work before it ends,
-  // in nanoseconds, default 10 seconds.
+  // in nanoseconds of real time, default 10 seconds; negative: it does not wait.
   int blocking_threads;
   int64_t blocking_idle_timeout;
   // For tests and simulations inside Weir; NULL is the kernel.

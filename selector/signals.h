@@ -32,18 +32,22 @@ typedef struct weir_signals weir_signals;
 
 // weir_signals_open lets the current thread's coroutines read |count| |signals|, which it blocks in
 // this thread (pthread_sigmask(3)): from now on they do nothing else. Threads begun before must
-// block them too, or the kernel may deliver them there; a selector's other loops do. Does not
-// suspend. Returns 0, -EINVAL outside a coroutine or for a signal that cannot be blocked, -ENOMEM,
-// -EMFILE, -ENFILE.
+// block them too, or the kernel may deliver them there; a selector's other loops and its threads
+// for weir_blocking do. Does not suspend. Returns 0; -EINVAL outside a coroutine, for no signals,
+// or for one that cannot be blocked; -EBUSY for one that is open already, anywhere in the process,
+// or that the option |cancel_on_interrupt| still waits for; -ENOMEM, -EMFILE, -ENFILE, -ENOSPC.
 WEIR_MUST_USE int weir_signals_open(weir_signals **out, const int *signals, int count);
 
 // weir_signals_wait suspends until one of the signals has come, and returns its number. Several of
 // the same number that come together are one (signal(7)). Besides, it returns -ECANCELED,
-// -ETIMEDOUT, -EBUSY while another coroutine waits, WEIR_E_CLOSED, -EXDEV on another thread.
+// -ETIMEDOUT, -EBUSY while another coroutine waits, WEIR_E_CLOSED, -EINVAL outside a coroutine,
+// -EXDEV on another thread, -ENOMEM. A signal that came while nobody waited is there for the next
+// one who does.
 WEIR_MUST_USE int weir_signals_wait(weir_signals *signals);
 
 // weir_signals_close unblocks those that were not blocked before, and frees |signals|; a coroutine
-// that waits gets WEIR_E_CLOSED first. NULL is legal. Does not suspend.
+// that waits gets WEIR_E_CLOSED first. Signals that came and were not read are dropped. To be
+// called on the thread that opened them, before its run ends. NULL is legal. Does not suspend.
 void weir_signals_close(weir_signals *signals);
 
 #ifdef __cplusplus

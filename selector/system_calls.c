@@ -200,6 +200,18 @@ static int kernel_signal_mask(void *context, int how, const sigset_t *signals,
   return -pthread_sigmask(how, signals, out_previous);
 }
 
+static int kernel_thread_create(void *context, pthread_t *out, void *(*function)(void *argument),
+                                void *argument) {
+  (void)context;
+  return -pthread_create(out, NULL, function, argument);
+}
+
+static void kernel_thread_join(void *context, pthread_t thread) {
+  (void)context;
+  // Only a wrong argument makes it fail.
+  (void)pthread_join(thread, NULL);
+}
+
 static int64_t kernel_now(void *context) {
   (void)context;
   struct timespec now;
@@ -234,5 +246,7 @@ const weir_internal_system_calls weir_internal_kernel = {
     .event_create = kernel_event_create,
     .signal_create = kernel_signal_create,
     .signal_mask = kernel_signal_mask,
+    .thread_create = kernel_thread_create,
+    .thread_join = kernel_thread_join,
     .now = kernel_now,
 };

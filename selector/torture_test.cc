@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Foreign descriptors and interrupts.
+// Foreign descriptors, interrupts, signals and blocking calls.
 
 #include "testing/torture.h"
 
@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <functional>
@@ -15,8 +16,10 @@
 #include <vector>
 
 #include "testing/lambda_coroutine.h"
+#include "weir/blocking.h"
 #include "weir/coroutine.h"
 #include "weir/selector.h"
+#include "weir/signals.h"
 
 namespace {
 
@@ -148,6 +151,49 @@ int Interrupt(bool *happened) {
   return result;
 }
 
+// Read before it came, and after.
+int Signal(bool *happened) {
+  const int wanted[] = {SIGHUP, SIGUSR1};
+  weir_signals *signals = nullptr;
+  int result = weir_signals_open(&signals, wanted, 2);
+  if (result < 0) return result;
+  raise(SIGHUP);
+  int first = weir_signals_wait(signals);
+  int second = 0;
+  auto wait = [&] { return second = weir_signals_wait(signals); };
+  auto send = [] {
+    int delayed = weir_delay(WEIR_SECOND);
+    raise(SIGUSR1);
+    return delayed;
+  };
+  result = first < 0 ? first : Both(wait, send);
+  weir_signals_close(signals);
+  *happened = first == SIGHUP && second == SIGUSR1;
+  return result;
+}
+
+int Increase(void *argument) {
+  ++*static_cast<std::atomic<int> *>(argument);
+  return 0;
+}
+
+// Some at once, on threads or waiting for one, and one that is given away.
+int Block(bool *happened) {
+  std::atomic<int> count{0};
+  auto call = [&] {
+    int result = 0;
+    for (int i = 0; i < 3 && result == 0; i++) result = weir_blocking(Increase, &count);
+    return result;
+  };
+  int result = Both(call, call);
+  auto *owned = new std::atomic<int>(0);
+  auto destroy = [](void *argument) { delete static_cast<std::atomic<int> *>(argument); };
+  int detached = weir_blocking_detached(Increase, owned, destroy);
+  *happened = count == 6 && detached == 0 && *owned == 1;
+  if (detached != -ECANCELED && detached != -ETIMEDOUT) destroy(owned);
+  return result < 0 ? result : detached;
+}
+
 Scenario Of(const char *name, int least_calls, int (*body)(bool *happened)) {
   Scenario scenario;
   scenario.name = name;
@@ -160,8 +206,11 @@ Scenario Of(const char *name, int least_calls, int (*body)(bool *happened)) {
 }
 
 std::vector<Scenario> Scenarios() {
-  return {Of("Transfer", 38, Transfer), Of("Forget", 20, Forget), Of("Many", 165, Many),
-          Of("Interrupt", 18, Interrupt)};
+  // Threads take real time.
+  Scenario block = Of("Block", 22, Block);
+  block.virtual_time = false;
+  return {Of("Transfer", 38, Transfer),   Of("Forget", 20, Forget), Of("Many", 165, Many),
+          Of("Interrupt", 18, Interrupt), Of("Signal", 38, Signal), block};
 }
 
 INSTANTIATE_TEST_SUITE_P(Selector, Torture, ::testing::ValuesIn(Scenarios()), ScenarioName);

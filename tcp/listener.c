@@ -103,7 +103,7 @@ uint16_t weir_listener_port(const weir_listener *listener) {
 static void wait_until_left(weir_listener *listener) {
   weir_shield shield = weir_shield_begin();
   while (listener->inside > 0) {
-    int result = weir_internal_wait_queue_wait(&listener->left, WEIR_FOREVER);
+    int result = weir_internal_wait_queue_wait_for(&listener->left, WEIR_FOREVER, "close");
     // Behind the shield nothing but the wake ends this, and |inside| tells what we wait for.
     (void)result;
   }

@@ -56,6 +56,7 @@ const std::array<Kind, kCallKinds> &Kinds() {
       {"eventfd", {EMFILE, ENFILE, ENODEV, ENOMEM}},
       {"signalfd", {EMFILE, ENFILE, ENODEV, ENOMEM}},
       {"sigprocmask", {}},
+      {"pthread_create", {EAGAIN}},
   }};
   return *kinds;
 }
@@ -112,6 +113,11 @@ int Connect(void *context, int fd, const sockaddr *address, socklen_t size) {
   return error != 0 ? -error : below.connect(below.context, fd, address, size);
 }
 
+void ThreadJoin(void *context, pthread_t thread) {
+  const Table &below = Self(context)->below();
+  below.thread_join(below.context, thread);
+}
+
 int64_t Now(void *context) {
   const Table &below = Self(context)->below();
   return below.now(below.context);
@@ -151,6 +157,8 @@ Table MakeTable(FailingCalls *self) {
   table.event_create = kWrapped<Call::kEventCreate, &Table::event_create>;
   table.signal_create = kWrapped<Call::kSignalCreate, &Table::signal_create>;
   table.signal_mask = kWrapped<Call::kSignalMask, &Table::signal_mask>;
+  table.thread_create = kWrapped<Call::kThreadCreate, &Table::thread_create>;
+  table.thread_join = ThreadJoin;
   table.now = Now;
   return table;
 }

@@ -51,8 +51,9 @@ enum class Call {
   kEventCreate,
   kSignalCreate,
   kSignalMask,
+  kThreadCreate,
 };
-constexpr size_t kCallKinds = static_cast<size_t>(Call::kSignalMask) + 1;
+constexpr size_t kCallKinds = static_cast<size_t>(Call::kThreadCreate) + 1;
 
 // Returns the name of |call| as the man pages have it.
 const char *CallName(Call call);

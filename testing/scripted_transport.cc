@@ -130,7 +130,7 @@ int ScriptedTransport::Read(weir_internal_lender *lender, bool wait) {
     reads_tried_++;
     if (pieces_.empty()) {
       if (!wait) return -EAGAIN;
-      int result = weir_internal_wait_queue_wait(&reader_queue_, WEIR_FOREVER);
+      int result = weir_internal_wait_queue_wait_for(&reader_queue_, WEIR_FOREVER, "read");
       if (result < 0) return result;
       continue;
     }
@@ -180,7 +180,7 @@ int ScriptedTransport::Write(const struct iovec *buffers, int count, bool wait) 
     if (room_ > 0) return TakeFrom(buffers, count, std::min(room_, write_limit_));
     if (!wait) return -EAGAIN;
     if (watcher_ != nullptr) std::abort();  // none while a write is suspended
-    int result = weir_internal_wait_queue_wait(&writer_queue_, WEIR_FOREVER);
+    int result = weir_internal_wait_queue_wait_for(&writer_queue_, WEIR_FOREVER, "write");
     if (result < 0) return result;
   }
 }

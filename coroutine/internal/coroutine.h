@@ -22,7 +22,9 @@ struct weir_scope {
   weir_internal_list children;
   weir_internal_wait_queue waiter;  // the owner, when it waits for the children
   int64_t deadline;
+  const char *name;
   int first_failure;
+  int cause;  // of the cancellation
   bool fail_together;
   bool cancelled;
   bool shielded;  // opened inside a shield: the owner's cancellation does not reach it
@@ -37,6 +39,13 @@ struct weir_job {
   bool handle_closed;
 };
 
+// A value of coroutine-local storage.
+typedef struct weir_internal_local {
+  struct weir_internal_local *next;
+  const weir_local *key;
+  void *value;
+} weir_internal_local;
+
 // The control block of a coroutine, at the top of its stack: a parked one costs one page.
 struct weir_internal_coroutine {
   // The generation of the present or last suspension, times two, plus one while it can be woken.
@@ -47,6 +56,7 @@ struct weir_internal_coroutine {
   weir_internal_loop *loop;
   weir_internal_coroutine *next_ready;
   int wake_reason;
+  int cause;      // of the cancellation
   uint32_t turn;  // of the allowance that was taken away, what is left of the turn
   uint32_t shields;
   bool cancelled;
@@ -56,6 +66,8 @@ struct weir_internal_coroutine {
   uint32_t deadline_owner;  // depth of the bracket that set the deadline; 0: inherited
   int64_t deadline;
   int64_t wake_at;  // the earlier of the deadline and the limit of the present suspension
+  int64_t suspended_at;
+  const char *waits_for;  // in the present or last suspension
   weir_internal_timer timer;
   weir_internal_list pre_suspend;
   weir_internal_message wake_message;  // for a wake from another thread
@@ -68,6 +80,8 @@ struct weir_internal_coroutine {
   void *argument;
   const char *name;
   void *launch_site;
+  weir_internal_link of_loop;   // in the loop's coroutines
+  weir_internal_local *locals;  // the last one set first
   weir_internal_stack *stack;
 };
 
@@ -75,6 +89,14 @@ _Static_assert(sizeof(weir_internal_coroutine) <= 512, "a parked coroutine must 
 _Static_assert(sizeof(weir_job) <= 128, "what is left of a coroutine is small");
 
 enum { WEIR_INTERNAL_LOOP_LOCALS = 8 };
+
+// Stacks of sizes other than the loop's own: a pool for each power of two.
+enum {
+  WEIR_INTERNAL_SMALLEST_STACK_BITS = 14,
+  WEIR_INTERNAL_LARGEST_STACK_BITS = 32,
+  WEIR_INTERNAL_STACK_SIZES =
+      WEIR_INTERNAL_LARGEST_STACK_BITS - WEIR_INTERNAL_SMALLEST_STACK_BITS + 1,
+};
 
 struct weir_internal_loop {
   const weir_internal_loop_operations *operations;
@@ -89,6 +111,9 @@ struct weir_internal_loop {
   int64_t drain_timeout;
   weir_internal_timer_heap timers;
   weir_internal_stack_pool stacks;
+  weir_internal_stack_pool sized_stacks[WEIR_INTERNAL_STACK_SIZES];
+  weir_internal_list coroutines;  // all, the oldest first
+  void *signal_stack;             // of the thread that runs, if there is one of ours
   weir_internal_coroutine *root;  // NULL when it has ended, and with it all but |background|
   weir_scope background;          // of the loop's own coroutines
   size_t coroutine_count;
@@ -98,7 +123,8 @@ struct weir_internal_loop {
   int root_result;
   int wait_failure;  // the first; coroutines are forced to end since then
   bool running;
-  bool firing;  // timers
+  bool firing;          // timers
+  bool turn_exhausted;  // a coroutine had to let others run
   struct {
     const void *key;
     void *value;
@@ -115,15 +141,20 @@ static inline weir_internal_coroutine *weir_internal_running(void) {
 // Appends |coroutine| to those that can run.
 void weir_internal_loop_make_ready(weir_internal_loop *loop, weir_internal_coroutine *coroutine);
 
-// Makes a coroutine that will run |function|; the caller links it to its scope. NULL: no memory.
+// Makes a coroutine that will run |function|; the caller links it to its scope. |options| may be
+// NULL, and are valid. NULL: no memory.
 weir_internal_coroutine *weir_internal_coroutine_create(weir_internal_loop *loop,
+                                                        const weir_launch_options *options,
                                                         weir_function function, void *argument);
 
-// Cancels |coroutine| and all below it.
-void weir_internal_coroutine_cancel(weir_internal_coroutine *coroutine);
+// Tells whether there can be a coroutine with |options|.
+bool weir_internal_launch_options_are_valid(const weir_launch_options *options);
+
+// Cancels |coroutine| and all below it, because of |cause|.
+void weir_internal_coroutine_cancel(weir_internal_coroutine *coroutine, int cause);
 
 // The same, but shields do not help: for a loop that cannot go on.
-void weir_internal_coroutine_force(weir_internal_coroutine *coroutine);
+void weir_internal_coroutine_force(weir_internal_coroutine *coroutine, int cause);
 
 // Lowers the ticket of the current coroutine and goes to the scheduler; returns the wake's reason.
 int weir_internal_coroutine_park(weir_internal_coroutine *coroutine);
@@ -144,8 +175,11 @@ void weir_internal_scope_init(weir_scope *scope, weir_internal_coroutine *owner)
 // Suspends until |scope| has no children, whatever else happens.
 void weir_internal_scope_join(weir_scope *scope);
 
-// Cancels the children of |scope| and all below them.
-void weir_internal_scope_cancel_children(weir_scope *scope);
+// Cancels the children of |scope| and all below them, because of |cause|.
+void weir_internal_scope_cancel_children(weir_scope *scope, int cause);
+
+// Destroys the values that the current coroutine has of its own.
+void weir_internal_locals_end(weir_internal_coroutine *coroutine);
 
 // Ends all scopes of the current coroutine, whose function returned |result|.
 void weir_internal_scopes_end(weir_internal_coroutine *coroutine, int result);

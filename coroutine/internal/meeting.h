@@ -56,12 +56,12 @@ WEIR_MUST_USE static inline int weir_internal_meeting_enter(weir_internal_meetin
 
 // The following are called with the lock held.
 
-// weir_internal_meeting_suspend puts |waiter| into |queue|, gives the lock back and suspends.
-// Returns the waiter's index when it was served; otherwise -ECANCELED or -ETIMEDOUT, and then it
-// must leave.
+// weir_internal_meeting_suspend puts |waiter| into |queue|, gives the lock back and suspends;
+// |what| as in suspend.h. Returns the waiter's index when it was served; otherwise -ECANCELED or
+// -ETIMEDOUT, and then it must leave.
 WEIR_MUST_USE int weir_internal_meeting_suspend(weir_internal_meeting *meeting,
                                                 weir_internal_list *queue,
-                                                weir_internal_waiter *waiter);
+                                                weir_internal_waiter *waiter, const char *what);
 
 // weir_internal_meeting_leave takes |waiter|, which was not served, out of the meeting.
 void weir_internal_meeting_leave(weir_internal_meeting *meeting, weir_internal_waiter *waiter);
@@ -70,7 +70,7 @@ void weir_internal_meeting_leave(weir_internal_meeting *meeting, weir_internal_w
 // without the lock.
 WEIR_MUST_USE int weir_internal_meeting_wait(weir_internal_meeting *meeting,
                                              weir_internal_list *queue,
-                                             weir_internal_waiter *waiter);
+                                             weir_internal_waiter *waiter, const char *what);
 
 // weir_internal_meeting_first returns the first of |queue| that, at this moment, could be served,
 // or NULL; those before it are out of the queue.

@@ -35,6 +35,14 @@ WEIR_MUST_USE static inline int weir_internal_enter(const weir_internal_loop *lo
   return 0;
 }
 
+// weir_internal_spend counts an operation that moved |bytes| as several, if they are many: others
+// get their turn the sooner.
+enum { WEIR_INTERNAL_BYTES_PER_OPERATION = 16 * 1024 };
+void weir_internal_spend_slowly(size_t bytes);
+static inline void weir_internal_spend(size_t bytes) {
+  if (bytes > WEIR_INTERNAL_BYTES_PER_OPERATION) weir_internal_spend_slowly(bytes);
+}
+
 // weir_internal_check is weir_internal_enter that never yields.
 WEIR_MUST_USE int weir_internal_check(const weir_internal_loop *loop);
 
@@ -55,9 +63,10 @@ typedef struct weir_internal_ticket {
   uint64_t generation;
 } weir_internal_ticket;
 
-// weir_internal_ticket_take begins a suspension of the current coroutine, which must go on to
-// weir_internal_suspend. From now on the ticket can be used.
-weir_internal_ticket weir_internal_ticket_take(void);
+// weir_internal_ticket_take_for begins a suspension of the current coroutine, which must go on to
+// weir_internal_suspend. From now on the ticket can be used. |what| it waits for, one of the words
+// that weir_dump shows, is static.
+weir_internal_ticket weir_internal_ticket_take_for(const char *what);
 
 // weir_internal_suspend runs the pre-suspend hooks, then waits for |ticket| to be woken. Returns
 // the |reason| of the wake; -ETIME when |until| (a point in time, or WEIR_FOREVER) came first;
@@ -83,8 +92,9 @@ typedef struct weir_internal_wait_queue {
   weir_internal_list waiters;
 } weir_internal_wait_queue;
 void weir_internal_wait_queue_init(weir_internal_wait_queue *queue);
-// Waits to be woken through |queue|; returns as weir_internal_suspend does.
-WEIR_MUST_USE int weir_internal_wait_queue_wait(weir_internal_wait_queue *queue, int64_t until);
+// Waits to be woken through |queue|; returns as weir_internal_suspend does. |what| as above.
+WEIR_MUST_USE int weir_internal_wait_queue_wait_for(weir_internal_wait_queue *queue, int64_t until,
+                                                    const char *what);
 // Wakes the first, or all, with |reason|. The first form returns false when nobody waits.
 bool weir_internal_wait_queue_wake_one(weir_internal_wait_queue *queue, int reason);
 void weir_internal_wait_queue_wake_all(weir_internal_wait_queue *queue, int reason);

@@ -7,6 +7,7 @@
 #define WEIR_SELECTOR_INTERNAL_SELECTOR_H
 
 #include "coroutine/internal/suspend.h"
+#include "selector/internal/blocking.h"
 #include "selector/internal/kernel_pipe.h"
 #include "selector/internal/operation.h"
 
@@ -100,13 +101,34 @@ struct weir_internal_selector_loop {
   struct epoll_event events[WEIR_INTERNAL_EVENTS_PER_WAIT];
 };
 
-typedef struct weir_internal_interrupt {
+// Signals that a loop reads from a descriptor.
+typedef struct weir_internal_signal_source {
   weir_internal_registration registration;
-  weir_internal_selector_loop *loop;
-  sigset_t previous_mask;
+  weir_internal_selector_loop *loop;  // NULL: ended
+  sigset_t signals;
+  sigset_t to_unblock;  // those that were not blocked before
+  uint32_t events;
   int fd;
   bool registered;
-  bool masked;
+  bool blocked;
+} weir_internal_signal_source;
+
+// weir_internal_signal_source_begin blocks |signals| in this thread and watches them for |events|.
+// On failure there is nothing to end.
+WEIR_MUST_USE int weir_internal_signal_source_begin(
+    weir_internal_signal_source *source, weir_internal_selector_loop *loop, const sigset_t *signals,
+    uint32_t events, void (*ready)(weir_internal_registration *registration, uint32_t events));
+
+// weir_internal_signal_source_take takes one that has come, and returns its number; 0: none has.
+int weir_internal_signal_source_take(const weir_internal_signal_source *source);
+
+// weir_internal_signal_source_unblock gives the signals their ordinary effect back, before
+// weir_internal_signal_source_end does it and lets go of the rest.
+void weir_internal_signal_source_unblock(weir_internal_signal_source *source);
+void weir_internal_signal_source_end(weir_internal_signal_source *source);
+
+typedef struct weir_internal_interrupt {
+  weir_internal_signal_source source;
   bool happened;
 } weir_internal_interrupt;
 
@@ -114,6 +136,7 @@ struct weir_selector {
   const weir_internal_system_calls *calls;
   weir_selector_options options;
   weir_internal_interrupt interrupt;
+  weir_internal_blocking_pool blocking;
   bool running;
   size_t loop_count;
   weir_internal_selector_loop loops[];
@@ -123,7 +146,8 @@ struct weir_selector {
 weir_internal_selector_loop *weir_internal_current_selector_loop(void);
 
 // weir_internal_interrupt_begin makes SIGINT and SIGTERM cancel the root of |loop|;
-// weir_internal_interrupt_end undoes it, and is legal also when begin failed or was not called.
+// weir_internal_interrupt_end undoes it, and is legal also when begin failed or was not called: for
+// an interrupt that is all zero.
 WEIR_MUST_USE int weir_internal_interrupt_begin(weir_internal_interrupt *interrupt,
                                                 weir_internal_selector_loop *loop);
 void weir_internal_interrupt_end(weir_internal_interrupt *interrupt);

@@ -7,6 +7,7 @@
 #ifndef WEIR_SELECTOR_INTERNAL_SYSTEM_CALLS_H
 #define WEIR_SELECTOR_INTERNAL_SYSTEM_CALLS_H
 
+#include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
 #include <sys/epoll.h>
@@ -54,6 +55,10 @@ typedef struct weir_internal_system_calls {
   // Signals.
   int (*signal_create)(void *context, const sigset_t *signals);
   int (*signal_mask)(void *context, int how, const sigset_t *signals, sigset_t *out_previous);
+  // Threads, which end by returning; each is joined.
+  int (*thread_create)(void *context, pthread_t *out, void *(*function)(void *argument),
+                       void *argument);
+  void (*thread_join)(void *context, pthread_t thread);
   // The time of CLOCK_MONOTONIC in nanoseconds.
   int64_t (*now)(void *context);
 } weir_internal_system_calls;

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Lines of text about coroutines, made without the C library's formatting, so that a signal handler
+// may make them too.
+
+#ifndef WEIR_COROUTINE_INTERNAL_REPORT_H
+#define WEIR_COROUTINE_INTERNAL_REPORT_H
+
+#include "coroutine/internal/coroutine.h"
+#include "weir/diagnostics.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// A line; what does not fit is left out.
+typedef struct weir_internal_report {
+  char text[1024];
+  size_t size;
+} weir_internal_report;
+
+void weir_internal_report_text(weir_internal_report *report, const char *text);
+void weir_internal_report_number(weir_internal_report *report, uint64_t number, unsigned base);
+
+// Names the coroutine: `"reader" in "clients"`.
+void weir_internal_report_name(weir_internal_report *report,
+                               const weir_coroutine_description *coroutine);
+// Says where it was launched, if that is known: `, launched at /usr/bin/server+0x1234`.
+void weir_internal_report_launch(weir_internal_report *report,
+                                 const weir_coroutine_description *coroutine);
+// The whole line of a dump.
+void weir_internal_report_coroutine(weir_internal_report *report,
+                                    const weir_coroutine_description *coroutine);
+
+// Writes the line to |fd| and empties |report|.
+void weir_internal_report_write(weir_internal_report *report, int fd);
+
+// weir_internal_describe tells what is known of |coroutine|, of this thread's loop, at |now|.
+void weir_internal_describe(weir_coroutine_description *out,
+                            const weir_internal_coroutine *coroutine, int64_t now);
+
+// weir_internal_signal_stack_begin gives this thread a stack for signal handlers, for the time that
+// it runs |loop|, if an overflow report was asked for. Returns 0 or -ENOMEM.
+// weir_internal_signal_stack_end takes it back, if there is one.
+WEIR_MUST_USE int weir_internal_signal_stack_begin(weir_internal_loop *loop);
+void weir_internal_signal_stack_end(weir_internal_loop *loop);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif  // WEIR_COROUTINE_INTERNAL_REPORT_H

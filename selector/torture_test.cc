@@ -13,6 +13,7 @@
 #include <csignal>
 #include <functional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "testing/lambda_coroutine.h"
@@ -172,7 +173,42 @@ int Signal(bool *happened) {
   return result;
 }
 
+// The loop's waits that go on until something happens. Each lets one blocking call return, so that
+// the loop makes the same calls in every run, however long a thread takes.
+class Waits {
+ public:
+  // Makes a table that counts in |calls|, which stays as it is.
+  static weir_internal_system_calls Count(const weir_internal_system_calls *calls) {
+    below_ = calls;
+    begun_ = 0;
+    used_ = 0;
+    weir_internal_system_calls table = *calls;
+    table.epoll_wait = [](void *context, int epoll, epoll_event *events, int count,
+                          int64_t timeout) {
+      if (timeout != 0) begun_++;
+      return below_->epoll_wait(context, epoll, events, count, timeout);
+    };
+    return table;
+  }
+
+  static void Use() {
+    int used = used_;
+    do {
+      while (begun_ == used) std::this_thread::yield();
+    } while (!used_.compare_exchange_weak(used, used + 1));
+  }
+
+ private:
+  static const weir_internal_system_calls *below_;
+  static std::atomic<int> begun_;
+  static std::atomic<int> used_;
+};
+const weir_internal_system_calls *Waits::below_;
+std::atomic<int> Waits::begun_;
+std::atomic<int> Waits::used_;
+
 int Increase(void *argument) {
+  Waits::Use();
   ++*static_cast<std::atomic<int> *>(argument);
   return 0;
 }
@@ -207,10 +243,14 @@ Scenario Of(const char *name, int least_calls, int (*body)(bool *happened)) {
 
 std::vector<Scenario> Scenarios() {
   // Threads take real time.
-  Scenario block = Of("Block", 22, Block);
+  Scenario block = Of("Block", 26, Block);
   block.virtual_time = false;
+  block.run = [run = block.run](const weir_internal_system_calls *calls) {
+    const weir_internal_system_calls counting = Waits::Count(calls);
+    return run(&counting);
+  };
   return {Of("Transfer", 38, Transfer),   Of("Forget", 20, Forget), Of("Many", 165, Many),
-          Of("Interrupt", 18, Interrupt), Of("Signal", 38, Signal), block};
+          Of("Interrupt", 18, Interrupt), Of("Signal", 39, Signal), block};
 }
 
 INSTANTIATE_TEST_SUITE_P(Selector, Torture, ::testing::ValuesIn(Scenarios()), ScenarioName);

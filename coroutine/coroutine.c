@@ -22,7 +22,8 @@ static void end(weir_internal_coroutine *coroutine, int result) {
     loop->root = NULL;
     loop->root_result = result;
   }
-  loop->coroutine_count--;
+  if (coroutine->remote != NULL) weir_internal_remote_guest_ended(coroutine->remote, result);
+  weir_internal_loop_count(loop, -1);
   loop->ended = coroutine;
 }
 
@@ -56,7 +57,7 @@ weir_internal_coroutine *weir_internal_coroutine_create(weir_internal_loop *loop
   weir_internal_link_init(&coroutine->sibling);
   weir_internal_context_make(&coroutine->context, stack->bottom, (size_t)(block - stack->bottom),
                              run, coroutine);
-  loop->coroutine_count++;
+  weir_internal_loop_count(loop, 1);
   return coroutine;
 }
 
@@ -197,6 +198,10 @@ int weir_internal_suspend(weir_internal_ticket ticket, int64_t until) {
 
 static void cancel_one(weir_internal_coroutine *coroutine, bool force) {
   coroutine->cancelled = true;
+  if (coroutine->stack == NULL) {
+    weir_internal_remote_cancel(coroutine, force);
+    return;
+  }
   weir_internal_coroutine_look_again(coroutine);
   weir_internal_ticket ticket = present_ticket(coroutine);
   if (!is_parked(ticket) || (coroutine->shields > 0 && !force)) return;

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
+#include <sys/timerfd.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -151,6 +152,29 @@ static int kernel_signal_mask(void *context, int how, const sigset_t *signals,
   return -pthread_sigmask(how, signals, out_previous);
 }
 
+static int kernel_thread_start(void *context, pthread_t *out, void *(*function)(void *argument),
+                               void *argument) {
+  (void)context;
+  return -pthread_create(out, NULL, function, argument);
+}
+
+static int kernel_thread_join(void *context, pthread_t thread) {
+  (void)context;
+  return -pthread_join(thread, NULL);
+}
+
+static int kernel_timer_create(void *context) {
+  (void)context;
+  return result_of(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+}
+
+static int kernel_timer_set(void *context, int fd, int64_t when) {
+  (void)context;
+  struct itimerspec time = {0};
+  if (when >= 0) time.it_value = (struct timespec){when / 1000000000, when % 1000000000};
+  return result_of(timerfd_settime(fd, TFD_TIMER_ABSTIME, &time, NULL));
+}
+
 static int64_t kernel_now(void *context) {
   (void)context;
   struct timespec now;
@@ -182,5 +206,9 @@ const weir_internal_system_calls weir_internal_kernel = {
     .event_create = kernel_event_create,
     .signal_create = kernel_signal_create,
     .signal_mask = kernel_signal_mask,
+    .thread_start = kernel_thread_start,
+    .thread_join = kernel_thread_join,
+    .timer_create = kernel_timer_create,
+    .timer_set = kernel_timer_set,
     .now = kernel_now,
 };

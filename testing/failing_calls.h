@@ -15,6 +15,7 @@
 #include <array>
 #include <atomic>
 #include <map>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -45,8 +46,12 @@ enum class Call {
   kEventCreate,
   kSignalCreate,
   kSignalMask,
+  kThreadStart,
+  kThreadJoin,
+  kTimerCreate,
+  kTimerSet,
 };
-constexpr size_t kCallKinds = static_cast<size_t>(Call::kSignalMask) + 1;
+constexpr size_t kCallKinds = static_cast<size_t>(Call::kTimerSet) + 1;
 
 // Returns the name of |call| as the man pages have it.
 const char *CallName(Call call);
@@ -102,6 +107,8 @@ class FailingCalls {
   int EnterTransfer(Call call, int fd);
   std::vector<iovec> Limited(const iovec *buffers, int count) const;
 
+  // Of what follows; loops on several threads may call.
+  std::mutex mutex_;
   const weir_internal_system_calls &below_;
   weir_internal_system_calls table_;
   std::array<std::atomic<int>, kCallKinds> counts_{};

@@ -7,6 +7,7 @@
 #ifndef WEIR_SELECTOR_INTERNAL_SYSTEM_CALLS_H
 #define WEIR_SELECTOR_INTERNAL_SYSTEM_CALLS_H
 
+#include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
 #include <sys/epoll.h>
@@ -46,6 +47,14 @@ typedef struct weir_internal_system_calls {
   // Signals.
   int (*signal_create)(void *context, const sigset_t *signals);
   int (*signal_mask)(void *context, int how, const sigset_t *signals, sigset_t *out_previous);
+  // Threads. |start| runs |function| with |argument| on a thread of its own; |join| waits until it
+  // has returned.
+  int (*thread_start)(void *context, pthread_t *out, void *(*function)(void *argument),
+                      void *argument);
+  int (*thread_join)(void *context, pthread_t thread);
+  // A descriptor that is readable once the time |when| of |now| has come; negative disarms it.
+  int (*timer_create)(void *context);
+  int (*timer_set)(void *context, int fd, int64_t when);
   // The time of CLOCK_MONOTONIC in nanoseconds.
   int64_t (*now)(void *context);
 } weir_internal_system_calls;

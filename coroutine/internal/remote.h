@@ -41,9 +41,9 @@ void weir_internal_reply_send(weir_internal_reply *reply);
 // weir_internal_reply_await suspends until |reply| was sent, whatever else happens.
 void weir_internal_reply_await(weir_internal_reply *reply);
 
-// weir_internal_loop_call calls |function|, which must not suspend, on the thread of |loop|, outside
-// any coroutine (or at once, if it is the current loop), and suspends until that has returned,
-// whatever else happens.
+// weir_internal_loop_call calls |function|, which must not suspend, on the thread of |loop|,
+// outside any coroutine (or at once, if it is the current loop), and suspends until that has
+// returned, whatever else happens.
 void weir_internal_loop_call(weir_internal_loop *loop, void (*function)(void *argument),
                              void *argument);
 

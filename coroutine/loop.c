@@ -190,8 +190,12 @@ static bool is_busy(const weir_internal_loop *loop) {
          atomic_load_explicit(&loop->inbox, memory_order_relaxed) != NULL;
 }
 
+static bool is_live(const weir_internal_loop *loop) { return loop->root != NULL || loop->serving; }
+
 int64_t weir_internal_loop_until(const weir_internal_loop *loop) {
-  if (is_busy(loop)) return 0;
+  // A run without a root, because that could not be made, goes on to its end.
+  bool is_over = loop->phase == WEIR_INTERNAL_RUN_LIVE && !is_live(loop);
+  if (is_busy(loop) || is_over) return 0;
   int64_t until = loop->timers.first != NULL ? loop->timers.first->when : WEIR_FOREVER;
   bool draining = loop->phase == WEIR_INTERNAL_RUN_DRAINING;
   return draining && until > loop->drain_limit ? loop->drain_limit : until;
@@ -261,8 +265,7 @@ static void end_background(weir_internal_loop *loop) {
 
 // Goes from phase to phase as far as nothing is in the way.
 static void advance(weir_internal_loop *loop) {
-  bool is_live = loop->root != NULL || loop->serving;
-  if (loop->phase == WEIR_INTERNAL_RUN_LIVE && !is_live) begin_drain(loop);
+  if (loop->phase == WEIR_INTERNAL_RUN_LIVE && !is_live(loop)) begin_drain(loop);
   if (loop->phase == WEIR_INTERNAL_RUN_DRAINING && is_drained(loop)) {
     abandon_waiters(loop);
     loop->phase = WEIR_INTERNAL_RUN_ENDING;
@@ -275,7 +278,7 @@ int weir_internal_loop_begin(weir_internal_loop *loop) {
   loop->now = loop->operations->now(loop->operations_context);
   loop->wait_failure = 0;
   loop->root_result = 0;
-  loop->phase = WEIR_INTERNAL_RUN_NEW;
+  loop->phase = WEIR_INTERNAL_RUN_LIVE;
   loop->running = true;
   loop->serving = true;
   return 0;
@@ -299,11 +302,7 @@ bool weir_internal_loop_is_ending(const weir_internal_loop *loop) {
 
 bool weir_internal_loop_turn(weir_internal_loop *loop, int64_t limit) {
   weir_internal_thread.loop = loop;
-  if (loop->phase == WEIR_INTERNAL_RUN_NEW) {
-    loop->phase = WEIR_INTERNAL_RUN_LIVE;
-  } else {
-    wait_round(loop, limit);
-  }
+  wait_round(loop, limit);
   run_round(loop);
   advance(loop);
   weir_internal_thread.loop = NULL;

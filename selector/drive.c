@@ -76,7 +76,7 @@ int weir_run(const weir_selector_options *options, weir_function function, void 
 
 // Makes the descriptor readable, now or in time, if there is something to do.
 static void announce(weir_selector *selector) {
-  if (selector->timer_fd < 0) return;
+  if (selector->timer_fd < 0 || !selector->running) return;
   const weir_internal_system_calls *calls = selector->calls;
   weir_internal_selector_loop *loop = &selector->loops[0];
   int64_t until = weir_internal_loop_until(loop->loop);

@@ -82,8 +82,7 @@ enum { WEIR_INTERNAL_LOOP_LOCALS = 8, WEIR_INTERNAL_CACHE_LINE = 64 };
 
 // How far a run has come.
 typedef enum weir_internal_run_phase {
-  WEIR_INTERNAL_RUN_NEW = 0,   // no turn yet
-  WEIR_INTERNAL_RUN_LIVE,      // has a root, or serves other loops
+  WEIR_INTERNAL_RUN_LIVE = 0,  // has a root, or serves other loops
   WEIR_INTERNAL_RUN_DRAINING,  // goes on for loop waiters
   WEIR_INTERNAL_RUN_ENDING,    // the loop's own coroutines end
   WEIR_INTERNAL_RUN_QUIET,     // nothing is left but messages

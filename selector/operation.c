@@ -169,6 +169,15 @@ int weir_internal_await(weir_internal_operation *operation) {
   return result;
 }
 
+size_t weir_internal_selector_loop_count(const weir_selector *selector) {
+  return selector->loop_count;
+}
+
+weir_internal_loop *weir_internal_selector_loop_number(const weir_selector *selector,
+                                                       size_t number) {
+  return selector->loops[number].loop;
+}
+
 int weir_internal_selector_await_descriptor(weir_selector *selector, int64_t nanoseconds) {
   weir_internal_selector_loop *loop = weir_internal_current_selector_loop();
   if (loop == NULL || loop->selector != selector) return -EINVAL;

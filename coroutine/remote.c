@@ -50,8 +50,9 @@ struct weir_internal_remote {
 static void deliver_reply(weir_internal_message *message) {
   weir_internal_reply *reply = WEIR_INTERNAL_CONTAINER(message, weir_internal_reply, message);
   reply->arrived = true;
-  // It misses only when the loop forces all coroutines to end; then they look at |arrived|.
-  (void)weir_internal_wake(reply->ticket, 0);
+  // The coroutine may still wait for something else, or the loop forces all coroutines to end; in
+  // both cases it looks at |arrived|.
+  if (reply->ticket.coroutine != NULL) (void)weir_internal_wake(reply->ticket, 0);
 }
 
 void weir_internal_reply_init(weir_internal_reply *reply) {

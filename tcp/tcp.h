@@ -139,8 +139,8 @@ int weir_listener_close(weir_listener *listener);
 // Connections
 
 // weir_tcp_connect suspends until it is connected to |host| and |port|. |host| is an IPv4 or IPv6
-// address or "localhost", which is 127.0.0.1 and, if that fails, ::1. The caller closes *out with
-// weir_connection_close; on failure it is NULL. Limit its time with weir_timeout_begin. Returns 0;
+// address or "localhost", which is 127.0.0.1 and, if that fails, ::1. The connection belongs to the
+// current loop. The caller closes *out with weir_connection_close; on failure it is NULL. Limit its time with weir_timeout_begin. Returns 0;
 // -EINVAL when |host| is none of these, for port 0, for an option out of range, or outside a
 // coroutine; -ENODEV when |host| names an interface that is not there; -EXDEV for a builder of
 // another selector; -ECANCELED; -ETIMEDOUT; -ECONNREFUSED, also when it would be connected to

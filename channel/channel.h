@@ -109,6 +109,9 @@ void weir_connection_abort(weir_connection *connection);
 // All zero is the default.
 typedef struct weir_pipe_options {
   size_t capacity;  // bytes held in each direction besides the channels' own; default 16 KiB
+  // Each end belongs to the loop of its first operation. Both take their memory at once. Off by
+  // default: then both belong to the current loop.
+  bool across_loops;
 } weir_pipe_options;
 
 // weir_pipe makes two connections in memory: what is written to one is read from the other. Each is

@@ -158,9 +158,9 @@ TEST_F(SharedPipe, WithoutMemoryThereIsNone) {
 // Both ends of many pipes write and read at the same time. WEIR_HAMMER_SECONDS makes it longer.
 TEST_F(SharedPipe, FourLoopsUnderLoad) {
   const char *seconds = getenv("WEIR_HAMMER_SECONDS");
-  int rounds = seconds == nullptr ? 1 : 10 * atoi(seconds);
+  long rounds = seconds == nullptr ? 1 : 10 * strtol(seconds, nullptr, 10);
   if (rounds > 1) alarm(0);
-  for (int round = 0; round < rounds; round++) {
+  for (long round = 0; round < rounds; round++) {
     EXPECT_EQ(0, Run(
                      [] {
                        for (int i = 0; i < 24; i++) {

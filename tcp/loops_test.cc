@@ -253,9 +253,9 @@ TEST_P(Serving, EveryClientIsServed) {
 // Run it for 30 seconds, or as long as you like: WEIR_HAMMER_SECONDS=30.
 TEST_P(Serving, FourLoopsUnderLoad) {
   const char *seconds = getenv("WEIR_HAMMER_SECONDS");
-  int rounds = seconds == nullptr ? 1 : atoi(seconds);
+  long rounds = seconds == nullptr ? 1 : strtol(seconds, nullptr, 10);
   if (rounds > 1) alarm(0);
-  for (int i = 0; i < rounds; i++) Serve(4, 100, 100);
+  for (long i = 0; i < rounds; i++) Serve(4, 100, 100);
 }
 
 TEST_P(Serving, ACancelEndsHandlersOnAllLoopsAtOnce) {

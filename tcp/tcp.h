@@ -140,11 +140,12 @@ int weir_listener_close(weir_listener *listener);
 
 // weir_tcp_connect suspends until it is connected to |host| and |port|. |host| is an IPv4 or IPv6
 // address or "localhost", which is 127.0.0.1 and, if that fails, ::1. The connection belongs to the
-// current loop. The caller closes *out with weir_connection_close; on failure it is NULL. Limit its time with weir_timeout_begin. Returns 0;
-// -EINVAL when |host| is none of these, for port 0, for an option out of range, or outside a
-// coroutine; -ENODEV when |host| names an interface that is not there; -EXDEV for a builder of
-// another selector; -ECANCELED; -ETIMEDOUT; -ECONNREFUSED, also when it would be connected to
-// itself; -ENETUNREACH, or what else connect(2) reports, of the last address tried; -ENOMEM.
+// current loop. The caller closes *out with weir_connection_close; on failure it is NULL. Limit its
+// time with weir_timeout_begin. Returns 0; -EINVAL when |host| is none of these, for port 0, for an
+// option out of range, or outside a coroutine; -ENODEV when |host| names an interface that is not
+// there; -EXDEV for a builder of another selector; -ECANCELED; -ETIMEDOUT; -ECONNREFUSED, also when
+// it would be connected to itself; -ENETUNREACH, or what else connect(2) reports, of the last
+// address tried; -ENOMEM.
 WEIR_MUST_USE int weir_tcp_connect(weir_tcp_builder tcp, weir_connection **out, const char *host,
                                    uint16_t port);
 

@@ -7,8 +7,10 @@
 // weir_accept or weir_pipe, and all are used alike.
 //
 // One coroutine may read while another writes. A second coroutine that reads (or writes) while the
-// first one still does gets -EBUSY. All functions must be called on the thread of the connection;
-// elsewhere those that suspend return -EXDEV.
+// first one still does gets -EBUSY. A connection belongs to the loop, and with it to the thread,
+// where its first operation or its close happens; until then it can be handed to another one. All
+// functions but weir_connection_abort must be called there; elsewhere those that suspend return
+// -EXDEV.
 //
 // Reading and writing push back: a channel holds at most its capacity, and a write suspends while
 // the peer is slow.
@@ -100,7 +102,8 @@ int weir_connection_close(weir_connection *connection);
 
 // weir_connection_abort breaks the connection at once: unsent output is dropped, the peer gets a
 // reset, and every operation on it, present or future, returns -ECONNABORTED. May be called by any
-// coroutine of its thread, any number of times, before the close. Frees nothing, does not suspend.
+// coroutine of its selector, any number of times, before the close; from another loop it travels as
+// a message, and happens when that is read. Frees nothing, does not suspend.
 void weir_connection_abort(weir_connection *connection);
 
 // Pipes
@@ -108,6 +111,9 @@ void weir_connection_abort(weir_connection *connection);
 // All zero is the default.
 typedef struct weir_pipe_options {
   size_t capacity;  // bytes held in each direction besides the channels' own; default 16 KiB
+  // Each end belongs to the loop of its first operation. Both take their memory at once. Off by
+  // default: then both belong to the current loop.
+  bool across_loops;
 } weir_pipe_options;
 
 // weir_pipe makes two connections in memory: what is written to one is read from the other. Each is

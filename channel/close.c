@@ -28,7 +28,11 @@ static int finish(weir_connection *connection, int result) {
   weir_internal_writer_rest(&connection->writer);
   weir_internal_connection_idle(connection);
   const weir_internal_transport *transport = connection->transport;
-  if (transport->stop != NULL && !transport->stop(connection)) {
+  bool stopped = transport->stop == NULL || transport->stop(connection);
+  // A message of another loop names the connection, which must not be gone when it arrives.
+  bool named =
+      __atomic_load_n(&connection->abort_state, __ATOMIC_RELAXED) == WEIR_INTERNAL_ABORT_SENT;
+  if (!stopped || named) {
     connection->closing = WEIR_INTERNAL_STOPPING;
     connection->outcome = result;
     return -EINPROGRESS;
@@ -150,8 +154,8 @@ int weir_connection_close(weir_connection *connection) {
   if (connection == NULL) return 0;
   weir_internal_loop *loop = weir_internal_current_loop();
   if (weir_internal_current_coroutine() == NULL) return -EINVAL;
-  if (connection->loop == NULL) weir_internal_connection_bind(connection, loop);
-  if (connection->loop != loop) return -EXDEV;
+  weir_internal_connection_bind(connection, loop);
+  if (weir_internal_connection_loop(connection) != loop) return -EXDEV;
   if (connection->closing != WEIR_INTERNAL_OPEN) return -EALREADY;
   int result = begin(connection);
   return result == -EINPROGRESS ? wait_for_end(connection) : result;

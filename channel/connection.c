@@ -24,9 +24,26 @@ void weir_internal_connection_init(weir_connection *connection,
   connection->background.abandon = abandon;
 }
 
+// Stands for the loop of a connection that had none when somebody began to abort it, until that is
+// done.
+static char claim_memory;
+static weir_internal_loop *const claim = (weir_internal_loop *)(void *)&claim_memory;
+
+// Gives |connection|, if it has none, |loop|. Returns the loop that it had.
+static weir_internal_loop *take_over(weir_connection *connection, weir_internal_loop *loop) {
+  weir_internal_loop *before = NULL;
+  __atomic_compare_exchange_n(&connection->loop, &before, loop, false, __ATOMIC_ACQ_REL,
+                              __ATOMIC_ACQUIRE);
+  return before;
+}
+
 void weir_internal_connection_bind(weir_connection *connection, weir_internal_loop *loop) {
-  connection->loop = loop;
-  connection->pool = weir_internal_buffer_pool_of(loop);
+  weir_internal_loop *before;
+  // An abort takes a system call or two.
+  do {
+    before = take_over(connection, loop);
+  } while (before == claim);
+  if (before == NULL) connection->pool = weir_internal_buffer_pool_of(loop);
 }
 
 weir_read_channel *weir_open_read_channel(weir_connection *connection) {
@@ -65,8 +82,8 @@ void weir_connection_set_close_timeout(weir_connection *connection, int64_t nano
 int weir_internal_connection_refuse(weir_connection *connection, const bool *busy) {
   weir_internal_loop *loop = weir_internal_current_loop();
   if (loop == NULL) return -EINVAL;
-  if (connection->loop == NULL) weir_internal_connection_bind(connection, loop);
-  if (connection->loop != loop) return -EXDEV;
+  weir_internal_connection_bind(connection, loop);
+  if (weir_internal_connection_loop(connection) != loop) return -EXDEV;
   if (!*busy) return 0;
   int result = weir_internal_enter(loop);
   return result < 0 ? result : -EBUSY;
@@ -81,8 +98,10 @@ int weir_internal_connection_left(weir_connection *connection, int result) {
 int weir_internal_connection_enter_at_once(weir_connection *connection, bool *busy) {
   weir_internal_loop *loop = weir_internal_current_loop();
   if (loop == NULL) return -EINVAL;
-  if (connection->loop == NULL) weir_internal_connection_bind(connection, loop);
-  int result = weir_internal_check(connection->loop);
+  if (weir_internal_connection_loop(connection) != loop) {
+    weir_internal_connection_bind(connection, loop);
+  }
+  int result = weir_internal_check(weir_internal_connection_loop(connection));
   if (result < 0) return result;
   if (*busy) return -EBUSY;
   if (connection->failure < 0) return connection->failure;
@@ -125,7 +144,7 @@ void weir_internal_connection_idle(weir_connection *connection) {
   weir_internal_loop_waiter_remove(&connection->background);
 }
 
-void weir_connection_abort(weir_connection *connection) {
+static void abort_here(weir_connection *connection) {
   if (connection->failure == -ECONNABORTED) return;
   connection->failure = -ECONNABORTED;
   if (connection->reader.failure == 0) connection->reader.failure = -ECONNABORTED;
@@ -136,4 +155,40 @@ void weir_connection_abort(weir_connection *connection) {
   if (connection->writer.busy) weir_internal_writer_interrupt(&connection->writer, -ECONNABORTED);
   connection->transport->abort(connection);
   weir_internal_connection_close_on(connection);
+}
+
+static void read_abort(weir_internal_message *message) {
+  weir_connection *connection = WEIR_INTERNAL_CONTAINER(message, weir_connection, abort_message);
+  __atomic_store_n(&connection->abort_state, WEIR_INTERNAL_ABORT_READ, __ATOMIC_RELAXED);
+  // A close that came in between has waited for the message only.
+  if (connection->closing == WEIR_INTERNAL_STOPPING) {
+    weir_internal_connection_close_on(connection);
+  } else {
+    abort_here(connection);
+  }
+}
+
+static void send_abort(weir_connection *connection, weir_internal_loop *loop) {
+  weir_internal_distant_abort none = WEIR_INTERNAL_ABORT_NONE;
+  if (!__atomic_compare_exchange_n(&connection->abort_state, &none, WEIR_INTERNAL_ABORT_SENT, false,
+                                   __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+    return;
+  }
+  connection->abort_message.run = read_abort;
+  weir_internal_loop_post(loop, &connection->abort_message);
+}
+
+void weir_connection_abort(weir_connection *connection) {
+  weir_internal_loop *loop;
+  do {
+    loop = take_over(connection, claim);
+  } while (loop == claim);
+  if (loop == NULL) {
+    abort_here(connection);
+    __atomic_store_n(&connection->loop, NULL, __ATOMIC_RELEASE);
+  } else if (loop == weir_internal_current_loop() || weir_internal_current_loop() == NULL) {
+    abort_here(connection);
+  } else {
+    send_abort(connection, loop);
+  }
 }

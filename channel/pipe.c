@@ -276,9 +276,13 @@ int weir_pipe(weir_connection **out_first, weir_connection **out_second,
   size_t capacity = options == NULL ? 0 : options->capacity;
   if (weir_internal_current_coroutine() == NULL) return -EINVAL;
   if (capacity > WEIR_INTERNAL_LARGEST_CAPACITY) return -EINVAL;
+  if (capacity == 0) capacity = WEIR_INTERNAL_DEFAULT_CAPACITY;
+  if (options != NULL && options->across_loops) {
+    return weir_internal_shared_pipe(out_first, out_second, capacity);
+  }
   memory_pipe *self = (memory_pipe *)weir_internal_allocate(sizeof *self);
   if (self == NULL) return -ENOMEM;
-  self->capacity = capacity > 0 ? capacity : WEIR_INTERNAL_DEFAULT_CAPACITY;
+  self->capacity = capacity;
   self->references = 2;
   prepare(self, 0);
   prepare(self, 1);

@@ -23,8 +23,9 @@ static void end(weir_internal_coroutine *coroutine, int result) {
     loop->root = NULL;
     loop->root_result = result;
   }
+  if (coroutine->remote != NULL) weir_internal_remote_guest_ended(coroutine->remote, result);
   weir_internal_link_remove(&coroutine->of_loop);
-  loop->coroutine_count--;
+  weir_internal_loop_count(loop, -1);
   loop->ended = coroutine;
 }
 
@@ -80,7 +81,7 @@ weir_internal_coroutine *weir_internal_coroutine_create(weir_internal_loop *loop
   weir_internal_context_make(&coroutine->context, stack->bottom, (size_t)(block - stack->bottom),
                              run, coroutine);
   weir_internal_list_append(&loop->coroutines, &coroutine->of_loop);
-  loop->coroutine_count++;
+  weir_internal_loop_count(loop, 1);
   return coroutine;
 }
 
@@ -266,6 +267,10 @@ typedef struct cancellation {
 static void cancel_one(weir_internal_coroutine *coroutine, cancellation how) {
   if (!coroutine->cancelled) coroutine->cause = how.cause;
   coroutine->cancelled = true;
+  if (coroutine->stack == NULL) {
+    weir_internal_remote_cancel(coroutine, how.force);
+    return;
+  }
   weir_internal_coroutine_look_again(coroutine);
   weir_internal_ticket ticket = present_ticket(coroutine);
   if (!is_parked(ticket) || (coroutine->shields > 0 && !how.force)) return;

@@ -27,18 +27,21 @@ extern "C" {
 
 // What is known of a coroutine. Texts live as long as the call that got this.
 typedef struct weir_coroutine_description {
-  const char *name;           // as launched; "root" for the first one, "" if it has none
-  const char *scope;          // the name of the scope that it was launched in, "" if it has none
-  const char *waits_for;      // "read", "accept", "delay", "mutex", ...; "nothing": it can run
+  const char *name;   // as launched; "root" for the first one, "" if it has none
+  const char *scope;  // the name of the scope that it was launched in, "" if it has none
+  // "read", "accept", "delay", "mutex", ...; "nothing": it can run; "another loop": it was launched
+  // from here by weir_launch_on, and a dump there tells more.
+  const char *waits_for;
   int64_t since;              // nanoseconds for which it has waited
   const char *launch_module;  // the file of the code that launched it, "" if it is not known
   uint64_t launch_offset;     // in that file, for addr2line(1); 0 for the root
-  size_t stack_size;          // bytes
+  size_t stack_size;          // bytes; 0: on another loop
   size_t stack_used;          // bytes in use now; for the running coroutine, up to this call
   bool cancelled;
 } weir_coroutine_description;
 
-// weir_dump calls |print| once for each coroutine of this thread's loop, oldest first. To be called
+// weir_dump calls |print| once for each coroutine that runs on this thread's loop, or was launched
+// from here on another one, oldest first. To be called
 // in a coroutine. |print| must not suspend. Returns their number, or -EINVAL outside a coroutine or
 // without |print|.
 int weir_dump(void (*print)(void *argument, const weir_coroutine_description *coroutine),

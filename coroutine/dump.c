@@ -12,6 +12,13 @@
 
 typedef void (*printer)(void *argument, const weir_coroutine_description *coroutine);
 
+static size_t count(const weir_internal_loop *loop) {
+  size_t count = 0;
+  const weir_internal_link *link = loop->coroutines.next;
+  for (; link != &loop->coroutines; link = link->next) count++;
+  return count;
+}
+
 static int dump(weir_internal_loop *loop, printer print, void *argument) {
   int64_t now = weir_now();
   int count = 0;
@@ -65,7 +72,7 @@ static void write_dump(weir_internal_message *message) {
   int fd = atomic_load(&self->fd);
   weir_internal_report heading = {.size = 0};
   weir_internal_report_text(&heading, "weir: coroutines: ");
-  weir_internal_report_number(&heading, self->loop->coroutine_count, 10);
+  weir_internal_report_number(&heading, count(self->loop), 10);
   weir_internal_report_write(&heading, fd);
   (void)dump(self->loop, print_line, &fd);
 }

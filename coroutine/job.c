@@ -9,6 +9,13 @@ static void free_if_last(weir_job *job) {
   weir_internal_release(job, sizeof *job);
 }
 
+void weir_internal_job_init(weir_job *job, weir_internal_coroutine *child) {
+  job->loop = child->loop;
+  job->coroutine = child;
+  weir_internal_wait_queue_init(&job->waiters);
+  child->job = job;
+}
+
 static int wait_for_end(weir_job *job) {
   int result = weir_internal_enter(job->loop);
   if (result < 0) return result;

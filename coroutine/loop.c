@@ -19,6 +19,13 @@ enum { PREFETCH_BELOW = 448, PREFETCH_ABOVE = 768, CACHE_LINE = 64 };
 
 __thread weir_internal_thread_state weir_internal_thread __attribute__((tls_model("initial-exec")));
 
+// A scope that no coroutine owns.
+static void prepare_scope(weir_scope *scope) {
+  weir_internal_list_init(&scope->children);
+  weir_internal_wait_queue_init(&scope->waiter);
+  scope->deadline = WEIR_FOREVER;
+}
+
 int weir_internal_loop_create(weir_internal_loop **out,
                               const weir_internal_loop_operations *operations, void *context,
                               const weir_internal_loop_options *options) {
@@ -31,9 +38,8 @@ int weir_internal_loop_create(weir_internal_loop **out,
   weir_internal_stack_pool_init(&loop->stacks, options->stack_size);
   weir_internal_list_init(&loop->waiters);
   weir_internal_list_init(&loop->coroutines);
-  weir_internal_list_init(&loop->background.children);
-  weir_internal_wait_queue_init(&loop->background.waiter);
-  loop->background.deadline = WEIR_FOREVER;
+  prepare_scope(&loop->background);
+  prepare_scope(&loop->guests);
   *out = loop;
   return 0;
 }
@@ -187,61 +193,50 @@ static void run_round(weir_internal_loop *loop) {
   run_ready(loop);
 }
 
+static bool is_busy(const weir_internal_loop *loop) {
+  return loop->ready_first != NULL ||
+         atomic_load_explicit(&loop->inbox, memory_order_relaxed) != NULL;
+}
+
+static bool is_live(const weir_internal_loop *loop) { return loop->root != NULL || loop->serving; }
+
+int64_t weir_internal_loop_until(const weir_internal_loop *loop) {
+  // A run without a root, because that could not be made, goes on to its end.
+  bool is_over = loop->phase == WEIR_INTERNAL_RUN_LIVE && !is_live(loop);
+  if (is_busy(loop) || is_over) return 0;
+  int64_t until = loop->timers.first != NULL ? loop->timers.first->when : WEIR_FOREVER;
+  bool draining = loop->phase == WEIR_INTERNAL_RUN_DRAINING;
+  return draining && until > loop->drain_limit ? loop->drain_limit : until;
+}
+
+// Cancels the children of a scope that has no owner, also behind shields.
+static void force_children(weir_scope *scope, int cause) {
+  weir_internal_list *children = &scope->children;
+  for (weir_internal_link *link = children->next; link != children; link = link->next) {
+    weir_internal_coroutine_force(WEIR_INTERNAL_CONTAINER(link, weir_internal_coroutine, sibling),
+                                  cause);
+  }
+}
+
+void weir_internal_loop_fail(weir_internal_loop *loop, int failure) {
+  if (loop->wait_failure == 0) loop->wait_failure = failure;
+  if (loop->root != NULL) weir_internal_coroutine_force(loop->root, failure);
+  force_children(&loop->guests, failure);
+}
+
+int weir_internal_loop_failure(const weir_internal_loop *loop) { return loop->wait_failure; }
+
 // Waits for the world, until the next timer or |limit|.
 static void wait_round(weir_internal_loop *loop, int64_t limit) {
-  int64_t until = loop->timers.first != NULL ? loop->timers.first->when : WEIR_FOREVER;
+  int64_t until = weir_internal_loop_until(loop);
   if (until > limit) until = limit;
-  bool busy =
-      loop->ready_first != NULL || atomic_load_explicit(&loop->inbox, memory_order_relaxed) != NULL;
-  int result = loop->operations->wait(loop->operations_context, busy ? 0 : until);
+  int result = loop->operations->wait(loop->operations_context, until);
   loop->now = loop->operations->now(loop->operations_context);
-  if (result == 0) return;
-  if (loop->wait_failure == 0) loop->wait_failure = result;
   // Nothing will ever become ready again, so not even a shield may wait for it.
-  if (loop->root != NULL) weir_internal_coroutine_force(loop->root, result);
+  if (result < 0) weir_internal_loop_fail(loop, result);
 }
 
-static void run_coroutines(weir_internal_loop *loop) {
-  run_round(loop);
-  while (loop->root != NULL) {
-    wait_round(loop, WEIR_FOREVER);
-    run_round(loop);
-  }
-}
-
-static void cancel_background(weir_internal_loop *loop) {
-  if (!loop->background.cancelled) loop->background.cause = -ECANCELED;
-  loop->background.cancelled = true;
-  weir_internal_list *children = &loop->background.children;
-  for (weir_internal_link *link = children->next; link != children; link = link->next) {
-    weir_internal_coroutine *child =
-        WEIR_INTERNAL_CONTAINER(link, weir_internal_coroutine, sibling);
-    if (loop->wait_failure < 0) {
-      weir_internal_coroutine_force(child, loop->wait_failure);
-    } else {
-      weir_internal_coroutine_cancel(child, -ECANCELED);
-    }
-  }
-}
-
-// Ends the loop's own coroutines.
-static void end_background(weir_internal_loop *loop) {
-  while (loop->coroutine_count > 0) {
-    cancel_background(loop);
-    run_round(loop);
-    if (loop->coroutine_count > 0) wait_round(loop, WEIR_FOREVER);
-  }
-  loop->background.cancelled = false;
-}
-
-static void drain(weir_internal_loop *loop) {
-  bool unlimited = loop->drain_timeout > WEIR_FOREVER - loop->now;
-  int64_t limit = unlimited ? WEIR_FOREVER : loop->now + loop->drain_timeout;
-  while (!weir_internal_list_is_empty(&loop->waiters) && loop->now < limit &&
-         loop->wait_failure == 0) {
-    wait_round(loop, limit);
-    run_round(loop);
-  }
+static void abandon_waiters(weir_internal_loop *loop) {
   while (!weir_internal_list_is_empty(&loop->waiters)) {
     weir_internal_loop_waiter *waiter =
         WEIR_INTERNAL_CONTAINER(loop->waiters.next, weir_internal_loop_waiter, link);
@@ -249,30 +244,88 @@ static void drain(weir_internal_loop *loop) {
   }
 }
 
-int weir_internal_loop_run(weir_internal_loop *loop, weir_function function, void *argument) {
+static void begin_drain(weir_internal_loop *loop) {
+  bool unlimited = loop->drain_timeout > WEIR_FOREVER - loop->now;
+  loop->drain_limit = unlimited ? WEIR_FOREVER : loop->now + loop->drain_timeout;
+  loop->phase = WEIR_INTERNAL_RUN_DRAINING;
+}
+
+static bool is_drained(const weir_internal_loop *loop) {
+  return weir_internal_list_is_empty(&loop->waiters) || loop->now >= loop->drain_limit ||
+         loop->wait_failure < 0;
+}
+
+// Ends the loop's own coroutines, also those that were launched since the last time.
+static void end_background(weir_internal_loop *loop) {
+  bool failed = loop->wait_failure < 0;
+  weir_internal_scope_cancel_children(&loop->background, failed ? loop->wait_failure : -ECANCELED);
+  if (failed) force_children(&loop->background, loop->wait_failure);
+  if (weir_internal_loop_coroutine_count(loop) > 0 || loop->proxy_count > 0) return;
+  loop->background.cancelled = false;
+  loop->phase = WEIR_INTERNAL_RUN_QUIET;
+}
+
+// Goes from phase to phase as far as nothing is in the way.
+static void advance(weir_internal_loop *loop) {
+  if (loop->phase == WEIR_INTERNAL_RUN_LIVE && !is_live(loop)) begin_drain(loop);
+  if (loop->phase == WEIR_INTERNAL_RUN_DRAINING && is_drained(loop)) {
+    abandon_waiters(loop);
+    loop->phase = WEIR_INTERNAL_RUN_ENDING;
+  }
+  if (loop->phase == WEIR_INTERNAL_RUN_ENDING) end_background(loop);
+}
+
+int weir_internal_loop_begin(weir_internal_loop *loop) {
   if (weir_internal_thread.loop != NULL || loop->running) return -EBUSY;
   loop->now = loop->operations->now(loop->operations_context);
   loop->wait_failure = 0;
-  int result = weir_internal_signal_stack_begin(loop);
-  if (result < 0) return result;
+  loop->root_result = 0;
+  loop->phase = WEIR_INTERNAL_RUN_LIVE;
+  loop->running = true;
+  loop->serving = true;
+  return weir_internal_signal_stack_begin(loop);
+}
+
+int weir_internal_loop_launch_root(weir_internal_loop *loop, weir_function function,
+                                   void *argument) {
   weir_internal_coroutine *root = weir_internal_coroutine_create(loop, NULL, function, argument);
-  if (root == NULL) {
-    weir_internal_signal_stack_end(loop);
-    return -ENOMEM;
-  }
+  if (root == NULL) return -ENOMEM;
   weir_internal_scope_init(&root->own_scope, root);
   loop->root = root;
-  loop->running = true;
-  weir_internal_thread.loop = loop;
   weir_internal_loop_make_ready(loop, root);
-  run_coroutines(loop);
-  drain(loop);
-  end_background(loop);
-  await_posters(loop);
+  return 0;
+}
+
+void weir_internal_loop_stop(weir_internal_loop *loop) { loop->serving = false; }
+
+bool weir_internal_loop_is_ending(const weir_internal_loop *loop) {
+  return loop->phase >= WEIR_INTERNAL_RUN_DRAINING;
+}
+
+bool weir_internal_loop_turn(weir_internal_loop *loop, int64_t limit) {
+  weir_internal_thread.loop = loop;
+  wait_round(loop, limit);
+  run_round(loop);
+  advance(loop);
   weir_internal_thread.loop = NULL;
+  return loop->phase != WEIR_INTERNAL_RUN_QUIET;
+}
+
+int weir_internal_loop_end(weir_internal_loop *loop) {
+  await_posters(loop);
   weir_internal_signal_stack_end(loop);
   loop->running = false;
   return loop->wait_failure < 0 ? loop->wait_failure : loop->root_result;
+}
+
+int weir_internal_loop_run(weir_internal_loop *loop, weir_function function, void *argument) {
+  int begun = weir_internal_loop_begin(loop);
+  if (begun == -EBUSY) return begun;
+  if (begun == 0) begun = weir_internal_loop_launch_root(loop, function, argument);
+  weir_internal_loop_stop(loop);
+  while (weir_internal_loop_turn(loop, WEIR_FOREVER)) continue;
+  int result = weir_internal_loop_end(loop);
+  return begun < 0 ? begun : result;
 }
 
 void weir_internal_loop_cancel_root(weir_internal_loop *loop) {
@@ -282,7 +335,12 @@ void weir_internal_loop_cancel_root(weir_internal_loop *loop) {
 int64_t weir_internal_loop_now(const weir_internal_loop *loop) { return loop->now; }
 
 size_t weir_internal_loop_coroutine_count(const weir_internal_loop *loop) {
-  return loop->coroutine_count;
+  return atomic_load_explicit(&loop->coroutine_count, memory_order_relaxed);
+}
+
+size_t weir_internal_loop_load(const weir_internal_loop *loop) {
+  return weir_internal_loop_coroutine_count(loop) +
+         atomic_load_explicit(&loop->requests, memory_order_relaxed);
 }
 
 // Loop waiters and locals

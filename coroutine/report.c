@@ -113,12 +113,20 @@ void weir_internal_describe(weir_coroutine_description *out,
                             const weir_internal_coroutine *coroutine, int64_t now) {
   memset(out, 0, sizeof *out);
   const char *unnamed = coroutine->loop->root == coroutine ? "root" : "";
-  const char *scope = coroutine->parent != NULL ? coroutine->parent->name : NULL;
+  bool is_proxy = coroutine->stack == NULL;
+  const weir_scope *parent = coroutine->parent;
+  if (coroutine->remote != NULL) parent = weir_internal_remote_scope(coroutine->remote);
+  const char *scope = parent != NULL ? parent->name : NULL;
   out->name = coroutine->name != NULL ? coroutine->name : unnamed;
   out->scope = scope != NULL ? scope : "";
   out->launch_module = "";
   out->cancelled = coroutine->cancelled;
   locate(out, coroutine->launch_site);
+  if (is_proxy) {
+    out->waits_for = "another loop";
+    out->since = now > coroutine->suspended_at ? now - coroutine->suspended_at : 0;
+    return;
+  }
   bool runs = coroutine == coroutine->loop->current;
   bool waits = (atomic_load_explicit(&coroutine->ticket, memory_order_relaxed) & 1) != 0 && !runs;
   out->waits_for = waits ? coroutine->waits_for : "nothing";

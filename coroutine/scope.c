@@ -4,6 +4,7 @@
 
 #include "base/internal/memory.h"
 #include "coroutine/internal/coroutine.h"
+#include "coroutine/internal/remote.h"
 
 void weir_internal_scope_init(weir_scope *scope, weir_internal_coroutine *owner) {
   scope->owner = owner;
@@ -32,15 +33,14 @@ int weir_scope_open(weir_scope **out, const weir_scope_options *options) {
   return 0;
 }
 
-// Returns the scope that |scope| names for the current coroutine, or NULL when there is none.
-static weir_scope *resolve(weir_scope *scope) {
+weir_scope *weir_internal_scope_resolve(weir_scope *scope) {
   weir_internal_coroutine *current = weir_internal_running();
   if (current == NULL) return NULL;
   return scope != NULL ? scope : &current->own_scope;
 }
 
 int weir_scope_wait(weir_scope *scope) {
-  scope = resolve(scope);
+  scope = weir_internal_scope_resolve(scope);
   if (scope == NULL || scope->owner != weir_internal_running()) return -EINVAL;
   int result = weir_internal_enter(NULL);
   while (result == 0 && !weir_internal_list_is_empty(&scope->children)) {
@@ -62,7 +62,7 @@ void weir_internal_scope_cancel_children(weir_scope *scope, int cause) {
 void weir_scope_cancel(weir_scope *scope) { weir_scope_cancel_with_cause(scope, -ECANCELED); }
 
 void weir_scope_cancel_with_cause(weir_scope *scope, int cause) {
-  scope = resolve(scope);
+  scope = weir_internal_scope_resolve(scope);
   if (cause >= 0) cause = -ECANCELED;
   if (scope != NULL) weir_internal_scope_cancel_children(scope, cause);
 }
@@ -121,8 +121,7 @@ void weir_internal_scope_child_ended(weir_scope *scope, weir_internal_coroutine 
   }
 }
 
-// Makes |child| one of |scope|.
-static void adopt(weir_scope *scope, weir_internal_coroutine *child) {
+void weir_internal_scope_adopt(weir_scope *scope, weir_internal_coroutine *child) {
   child->deadline = scope->deadline;
   child->cancelled = scope->cancelled;
   child->cause = scope->cause;
@@ -134,15 +133,16 @@ static void adopt(weir_scope *scope, weir_internal_coroutine *child) {
 int weir_internal_loop_launch(weir_internal_loop *loop, weir_function function, void *argument) {
   weir_internal_coroutine *child = weir_internal_coroutine_create(loop, NULL, function, argument);
   if (child == NULL) return -ENOMEM;
-  adopt(&loop->background, child);
+  weir_internal_scope_adopt(&loop->background, child);
   weir_internal_loop_make_ready(loop, child);
   return 0;
 }
 
-int weir_launch(weir_scope *scope, weir_job **out_or_null, const weir_launch_options *options,
-                weir_function function, void *argument) {
+int weir_internal_launch(weir_scope *scope, weir_job **out_or_null,
+                         const weir_launch_options *options, weir_function function, void *argument,
+                         void *launch_site) {
   if (out_or_null != NULL) *out_or_null = NULL;
-  scope = resolve(scope);
+  scope = weir_internal_scope_resolve(scope);
   if (scope == NULL || function == NULL) return -EINVAL;
   if (!weir_internal_launch_options_are_valid(options)) return -EINVAL;
   weir_internal_loop *loop = weir_internal_thread.loop;
@@ -158,15 +158,18 @@ int weir_launch(weir_scope *scope, weir_job **out_or_null, const weir_launch_opt
     weir_internal_release(job, sizeof *job);
     return -ENOMEM;
   }
-  adopt(scope, child);
-  child->launch_site = __builtin_return_address(0);
+  weir_internal_scope_adopt(scope, child);
+  child->launch_site = launch_site;
   if (job != NULL) {
-    job->loop = loop;
-    job->coroutine = child;
-    weir_internal_wait_queue_init(&job->waiters);
-    child->job = job;
+    weir_internal_job_init(job, child);
     *out_or_null = job;
   }
   weir_internal_loop_make_ready(loop, child);
   return 0;
+}
+
+int weir_launch(weir_scope *scope, weir_job **out_or_null, const weir_launch_options *options,
+                weir_function function, void *argument) {
+  return weir_internal_launch(scope, out_or_null, options, function, argument,
+                              __builtin_return_address(0));
 }

@@ -99,25 +99,10 @@ static void *run_thread(void *argument) {
   return NULL;
 }
 
-// All signals but those that a fault of the thread itself raises: the rest are for the loops.
-static void choose_blocked(sigset_t *signals) {
-  static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS};
-  sigfillset(signals);
-  for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) sigdelset(signals, faults[i]);
-}
-
 // Adds a thread, with the mutex held.
 static int add_thread(weir_internal_blocking_pool *pool) {
-  const weir_internal_system_calls *calls = pool->calls;
-  sigset_t blocked, previous;
-  choose_blocked(&blocked);
-  // A thread inherits the mask.
-  int result = calls->signal_mask(calls->context, SIG_SETMASK, &blocked, &previous);
-  if (result < 0) return result;
   pthread_t thread;
-  result = calls->thread_create(calls->context, &thread, run_thread, pool);
-  // Only a wrong argument makes it fail, and the mask came from the same call.
-  (void)calls->signal_mask(calls->context, SIG_SETMASK, &previous, NULL);
+  int result = weir_internal_thread_start(pool->calls, &thread, run_thread, pool);
   if (result < 0) return result;
   pool->threads++;
   pool->free++;

@@ -44,6 +44,13 @@ static void close_backend(weir_internal_selector_loop *loop) {
   close_fd(loop, &loop->epoll_fd);
 }
 
+static int alert_backend(weir_internal_selector_loop *loop, int fd) {
+  const weir_internal_system_calls *calls = calls_of(loop);
+  // Edge-triggered, each event is told once, so it need not be read.
+  struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data = {.u64 = wake_name}};
+  return calls->epoll_control(calls->context, loop->epoll_fd, EPOLL_CTL_ADD, fd, &event);
+}
+
 static int open_backend(weir_internal_selector_loop *loop) {
   const weir_internal_system_calls *calls = calls_of(loop);
   loop->wake_fd = -1;
@@ -51,12 +58,7 @@ static int open_backend(weir_internal_selector_loop *loop) {
   if (loop->epoll_fd < 0) return loop->epoll_fd;
   loop->wake_fd = calls->event_create(calls->context);
   int result = loop->wake_fd;
-  if (result >= 0) {
-    // Edge-triggered, each write is an event of its own, so the counter is never read.
-    struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data = {.u64 = wake_name}};
-    result =
-        calls->epoll_control(calls->context, loop->epoll_fd, EPOLL_CTL_ADD, loop->wake_fd, &event);
-  }
+  if (result >= 0) result = alert_backend(loop, loop->wake_fd);
   if (result < 0) close_backend(loop);
   return result;
 }
@@ -327,6 +329,7 @@ const weir_internal_backend weir_internal_epoll_backend = {
     .close = close_backend,
     .wait = wait_backend,
     .wake = wake_backend,
+    .alert = alert_backend,
     .attempt = attempt,
     .bind = bind_descriptor,
     .arm = arm,

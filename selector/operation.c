@@ -47,15 +47,11 @@ static weir_internal_direction direction_of(const weir_internal_operation *opera
 static int bind_here(weir_internal_descriptor *descriptor) {
   weir_internal_loop *current = weir_internal_current_loop();
   if (current == NULL) return -EINVAL;
-  for (size_t i = 0; i < descriptor->selector->loop_count; i++) {
-    weir_internal_selector_loop *loop = &descriptor->selector->loops[i];
-    if (loop->loop != current) continue;
-    int result = loop->backend->bind(loop, descriptor);
-    if (result < 0) return result;
-    descriptor->loop = loop;
-    return 0;
-  }
-  return -EXDEV;
+  weir_internal_selector_loop *loop = weir_internal_selector_loop_of(current);
+  if (loop == NULL || loop->selector != descriptor->selector) return -EXDEV;
+  int result = loop->backend->bind(loop, descriptor);
+  if (result == 0) descriptor->loop = loop;
+  return result;
 }
 
 // Makes sure that |descriptor| belongs to the loop of this thread.
@@ -175,6 +171,15 @@ int weir_internal_await(weir_internal_operation *operation) {
   int result = await(operation, &self);
   operation->owner = NULL;
   return result;
+}
+
+size_t weir_internal_selector_loop_count(const weir_selector *selector) {
+  return selector->loop_count;
+}
+
+weir_internal_loop *weir_internal_selector_loop_number(const weir_selector *selector,
+                                                       size_t number) {
+  return selector->loops[number].loop;
 }
 
 int weir_internal_selector_await_descriptor(weir_selector *selector, int64_t nanoseconds) {

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Making and closing a selector.
 
 #include "selector/internal/selector.h"
 
@@ -6,7 +8,7 @@
 #include "coroutine/internal/stack_pool.h"
 
 enum {
-  LOOP_COUNT = 1,
+  MOST_LOOPS = 1024,
   DEFAULT_STACK_SIZE = 64 * 1024,
   DEFAULT_BLOCKING_THREADS = 64,
 };
@@ -49,6 +51,7 @@ static void close_loop(weir_internal_selector_loop *loop) {
 
 static int open_loop(weir_internal_selector_loop *loop, weir_selector *selector) {
   loop->selector = selector;
+  loop->number = (int)(loop - selector->loops);
   weir_internal_wait_queue_init(&loop->descriptor_closed);
   int result = weir_internal_epoll_backend.open(loop);
   if (result < 0) return result;
@@ -70,6 +73,7 @@ static void destroy(weir_selector *selector) {
   // Its threads may still look at a loop that they have posted to.
   weir_internal_blocking_pool_close(&selector->blocking);
   for (size_t i = 0; i < selector->loop_count; i++) close_loop(&selector->loops[i]);
+  weir_internal_drive_close(selector);
   weir_internal_release(selector, selector_size(selector->loop_count));
 }
 
@@ -82,6 +86,8 @@ static int check_options(weir_selector_options *options) {
   }
   if (options->drain_timeout == 0) options->drain_timeout = default_drain_timeout;
   if (options->drain_timeout < 0) options->drain_timeout = 0;
+  if (options->loops == 0) options->loops = 1;
+  if (options->loops < 0 || options->loops > MOST_LOOPS) return -EINVAL;
   if (options->blocking_threads < 0) return -EINVAL;
   if (options->blocking_threads == 0) options->blocking_threads = DEFAULT_BLOCKING_THREADS;
   if (options->blocking_idle_timeout == 0) {
@@ -97,13 +103,15 @@ int weir_selector_create(weir_selector **out, const weir_selector_options *optio
   if (options != NULL) chosen = *options;
   int result = check_options(&chosen);
   if (result < 0) return result;
-  weir_selector *selector = (weir_selector *)weir_internal_allocate(selector_size(LOOP_COUNT));
+  size_t loop_count = (size_t)chosen.loops;
+  weir_selector *selector = (weir_selector *)weir_internal_allocate(selector_size(loop_count));
   if (selector == NULL) return -ENOMEM;
   selector->options = chosen;
   selector->calls = chosen.system_calls != NULL ? chosen.system_calls : &weir_internal_kernel;
   weir_internal_blocking_pool_init(&selector->blocking, selector->calls, chosen.blocking_threads,
                                    chosen.blocking_idle_timeout);
-  selector->loop_count = LOOP_COUNT;
+  selector->timer_fd = -1;
+  selector->loop_count = loop_count;
   for (size_t i = 0; i < selector->loop_count && result == 0; i++) {
     result = open_loop(&selector->loops[i], selector);
   }
@@ -122,37 +130,13 @@ int weir_selector_close(weir_selector *selector) {
   return 0;
 }
 
-int weir_selector_run(weir_selector *selector, weir_function function, void *argument) {
-  if (selector == NULL || function == NULL) return -EINVAL;
-  if (selector->running || weir_internal_current_loop() != NULL) return -EBUSY;
-  weir_internal_selector_loop *loop = &selector->loops[0];
-  selector->running = true;
-  memset(&selector->interrupt, 0, sizeof selector->interrupt);
-  int result = 0;
-  if (selector->options.cancel_on_interrupt) {
-    result = weir_internal_interrupt_begin(&selector->interrupt, loop);
-  }
-  if (result == 0) result = weir_internal_loop_run(loop->loop, function, argument);
-  if (result == -ECANCELED && selector->interrupt.happened) result = 0;
-  weir_internal_interrupt_end(&selector->interrupt);
-  selector->running = false;
-  return result;
-}
-
-int weir_run(const weir_selector_options *options, weir_function function, void *argument) {
-  if (weir_internal_current_loop() != NULL) return -EBUSY;
-  weir_selector *selector;
-  int result = weir_selector_create(&selector, options);
-  if (result < 0) return result;
-  result = weir_selector_run(selector, function, argument);
-  int closed = weir_selector_close(selector);
-  return result < 0 ? result : (closed < 0 ? closed : result);
+weir_internal_selector_loop *weir_internal_selector_loop_of(const weir_internal_loop *loop) {
+  return (weir_internal_selector_loop *)weir_internal_loop_local(loop, &selector_key);
 }
 
 weir_internal_selector_loop *weir_internal_current_selector_loop(void) {
   weir_internal_loop *loop = weir_internal_current_loop();
-  if (loop == NULL) return NULL;
-  return (weir_internal_selector_loop *)weir_internal_loop_local(loop, &selector_key);
+  return loop == NULL ? NULL : weir_internal_selector_loop_of(loop);
 }
 
 weir_selector *weir_current_selector(void) {

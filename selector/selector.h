@@ -57,8 +57,9 @@ typedef struct weir_selector_options {
 // all coroutines have ended, and closes the selector. |options| may be NULL. Blocks the thread.
 // Returns the result of |function|, but 0 when it ended with -ECANCELED because of an interrupt
 // that the option |cancel_on_interrupt| asked for; or a failure to set up: -ENOMEM, -EMFILE,
-// -ENFILE, -EINVAL (bad options), -EBUSY (inside a coroutine); or why the kernel refused to wait
-// (epoll_wait(2)), and then all coroutines were cancelled, shields or not.
+// -ENFILE, -EINVAL (bad options), -EBUSY (inside a coroutine), -EAGAIN (no more threads); or why
+// the kernel refused to wait (epoll_wait(2)), and then all coroutines were cancelled, shields or
+// not.
 WEIR_MUST_USE int weir_run(const weir_selector_options *options, weir_function function,
                            void *argument);
 
@@ -73,16 +74,22 @@ WEIR_MUST_USE int weir_selector_run(weir_selector *selector, weir_function funct
 // Loops
 //
 // A selector with the option |loops| runs as many loops, one to each thread. A coroutine stays on
-// the loop where it was launched, as do the children that it launches, and what it opens. An
-// operation on a connection of another loop returns -EXDEV. Accepted connections go to the loop
-// with the fewest of them, unless the listener's options say otherwise; see weir/tcp.h.
+// the loop where it was launched, as do the children that weir_launch gives it, and what it opens.
+// An operation on a connection of another loop returns -EXDEV. What weir_accept returned belongs to
+// no loop before its first operation; weir_tcp_serve of weir/tcp.h hands clients out, by default to
+// the loop with the fewest coroutines.
+//
+// A run ends when its function's coroutine has ended, and with it all that were launched anywhere.
+// The selector's own threads exist as long as the run and take no signals. When one loop cannot
+// wait any more, the whole run ends as described at weir_run.
 
 // weir_launch_on is weir_launch on loop |loop| of the current selector, from 0 on; or on the one
 // with the fewest coroutines for WEIR_LEAST_LOADED, or on each in turn for WEIR_ROUND_ROBIN. The
 // coroutine belongs to |scope|, of this loop, like any other: the scope waits for it and cancels
 // it, and its job can be waited for here. Suspends until the coroutine exists, which neither
-// cancellation nor a deadline cuts short. Returns as weir_launch; -EINVAL for a |loop| that does
-// not exist.
+// cancellation nor a deadline cuts short. For a |loop| that is the current one it is weir_launch,
+// and does not suspend. Returns as weir_launch; -EINVAL for a |loop| that does not exist;
+// -ECANCELED, from the clean-up of a run that has ended, when that loop takes none any more.
 enum { WEIR_LEAST_LOADED = -1, WEIR_ROUND_ROBIN = -2 };
 WEIR_MUST_USE int weir_launch_on(int loop, weir_scope *scope, weir_job **out_or_null,
                                  const weir_launch_options *options, weir_function function,
@@ -97,12 +104,20 @@ int weir_loop_count(void);
 // Driving a selector from a thread or an event loop of your own
 //
 // weir_selector_start is weir_selector_run that returns at once, in place of which the caller
-// drives: weir_selector_poll runs all that can run, waits for |nanoseconds| at most (0: not at all,
-// WEIR_FOREVER: until something happens) if nothing can, and runs again. It returns 1 while there
-// is more to do and 0 when the run has ended, and *out_result is what weir_selector_run would have
-// returned; or a negative code as weir_selector_run. Always the same thread drives.
+// drives; nothing runs on this thread before the first poll. It returns 0; or a negative code as
+// weir_selector_run, and then there is nothing to drive.
+//
+// weir_selector_poll waits for |nanoseconds| at most (0 or less: not at all, WEIR_FOREVER: until
+// something happens) if nothing can run, and runs what can, for one turn: what still can run then
+// does so in the next poll. It returns 1 while there is more to do and 0 when the run has ended,
+// and *out_result, which may be NULL, is what weir_selector_run would have returned. -EINVAL when
+// nothing was started; -EXDEV on another thread than that of weir_selector_start; -EBUSY inside a
+// coroutine.
+//
 // weir_selector_fd returns a descriptor that is readable when there is something to do for a poll
-// of 0, also when a timer is due: for poll(2), epoll(7), libuv's uv_poll_t and the like.
+// of 0, also when a timer is due: for poll(2), epoll(7), libuv's uv_poll_t and the like. It may be
+// asked for at any time outside coroutines, belongs to the selector and stays the same. -EMFILE,
+// -ENFILE, -ENOMEM, -ENOSPC, -EINVAL. examples/libuv_host.c shows a whole program.
 WEIR_MUST_USE int weir_selector_start(weir_selector *selector, weir_function function,
                                       void *argument);
 WEIR_MUST_USE int weir_selector_poll(weir_selector *selector, int64_t nanoseconds, int *out_result);

@@ -11,6 +11,7 @@
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -212,6 +213,18 @@ static void kernel_thread_join(void *context, pthread_t thread) {
   (void)pthread_join(thread, NULL);
 }
 
+static int kernel_timer_create(void *context) {
+  (void)context;
+  return result_of(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+}
+
+static int kernel_timer_set(void *context, int fd, int64_t when) {
+  (void)context;
+  struct itimerspec time = {0};
+  if (when >= 0) time.it_value = (struct timespec){when / 1000000000, when % 1000000000};
+  return result_of(timerfd_settime(fd, TFD_TIMER_ABSTIME, &time, NULL));
+}
+
 static int64_t kernel_now(void *context) {
   (void)context;
   struct timespec now;
@@ -248,5 +261,7 @@ const weir_internal_system_calls weir_internal_kernel = {
     .signal_mask = kernel_signal_mask,
     .thread_create = kernel_thread_create,
     .thread_join = kernel_thread_join,
+    .timer_create = kernel_timer_create,
+    .timer_set = kernel_timer_set,
     .now = kernel_now,
 };

@@ -25,6 +25,7 @@
 namespace {
 
 using weir_testing::LaunchCoroutine;
+using weir_testing::LaunchCoroutineOn;
 using weir_testing::Scenario;
 using weir_testing::ScenarioName;
 using weir_testing::Torture;
@@ -230,6 +231,51 @@ int Block(bool *happened) {
   return result < 0 ? result : detached;
 }
 
+// Coroutines on other loops, launched from there too, one of which is cancelled.
+int Elsewhere(bool *happened) {
+  std::atomic<int> ended{0};
+  std::atomic<bool> cancelled{false};
+  auto end = [&] { return ended++, 0; };
+  auto launch = [&] {
+    int result = 0;
+    for (int loop = 0; loop < 3 && result == 0; loop++) result = LaunchCoroutineOn(loop, end);
+    return result;
+  };
+  weir_job *job = nullptr;
+  auto wait = [&] { return cancelled = weir_delay(WEIR_FOREVER) == -ECANCELED, 0; };
+  weir_scope *scope = nullptr;
+  int result = weir_scope_open(&scope, nullptr);
+  if (result < 0) return result;
+  result = LaunchCoroutineOn(2, wait, scope, &job);
+  if (result == 0) result = LaunchCoroutineOn(1, launch, scope);
+  if (result == 0) weir_job_cancel(job);
+  if (result == 0) result = weir_scope_wait(scope);
+  int closed = weir_scope_close(scope);
+  weir_job_close(job);
+  *happened = ended == 3 && cancelled;
+  return result < 0 ? result : closed;
+}
+
+// As InCoroutine, on three loops, in real time.
+weir_testing::Outcome OnThreeLoops(const weir_internal_system_calls *calls) {
+  weir_selector_options options = {};
+  options.loops = 3;
+  options.system_calls = calls;
+  weir_testing::Outcome outcome;
+  outcome.result =
+      weir_testing::RunCoroutine([&] { return Elsewhere(&outcome.happened); }, &options);
+  return outcome;
+}
+
+Scenario OfLoops() {
+  Scenario scenario;
+  scenario.name = "Loops";
+  scenario.run = OnThreeLoops;
+  scenario.least_allocations = 10;
+  scenario.least_calls = 10;
+  return scenario;
+}
+
 Scenario Of(const char *name, int least_calls, int (*body)(bool *happened)) {
   Scenario scenario;
   scenario.name = name;
@@ -249,8 +295,13 @@ std::vector<Scenario> Scenarios() {
     const weir_internal_system_calls counting = Waits::Count(calls);
     return run(&counting);
   };
-  return {Of("Transfer", 38, Transfer),   Of("Forget", 20, Forget), Of("Many", 165, Many),
-          Of("Interrupt", 18, Interrupt), Of("Signal", 39, Signal), block};
+  return {Of("Transfer", 38, Transfer),
+          Of("Forget", 20, Forget),
+          Of("Many", 165, Many),
+          Of("Interrupt", 18, Interrupt),
+          Of("Signal", 39, Signal),
+          block,
+          OfLoops()};
 }
 
 INSTANTIATE_TEST_SUITE_P(Selector, Torture, ::testing::ValuesIn(Scenarios()), ScenarioName);

@@ -36,7 +36,7 @@ static bool is_shortage(int result) {
 }
 
 // Returns a file descriptor, |remote| and a connection that is not open, or a negative code.
-static int accept_descriptor(weir_listener *listener, weir_address *remote,
+static int accept_descriptor(weir_internal_shard *shard, weir_address *remote,
                              weir_tcp_connection **out) {
   // The memory comes first: without it the client stays in the queue, and is not lost.
   if (*out == NULL) *out = weir_internal_tcp_connection_allocate(NULL);
@@ -44,27 +44,27 @@ static int accept_descriptor(weir_listener *listener, weir_address *remote,
   remote->size = sizeof remote->socket;
   weir_internal_operation operation = {
       .kind = WEIR_INTERNAL_ACCEPT,
-      .descriptor = &listener->descriptor,
+      .descriptor = &shard->descriptor,
       .with.accept = {&remote->socket.any, &remote->size},
   };
   return weir_internal_await(&operation);
 }
 
 // The same, but survives what is no reason to stop.
-static int accept_patiently(weir_listener *listener, weir_address *remote,
+static int accept_patiently(weir_internal_shard *shard, weir_address *remote,
                             weir_tcp_connection **out) {
   int64_t pause = FIRST_PAUSE;
   for (;;) {
-    int result = accept_descriptor(listener, remote, out);
+    int result = accept_descriptor(shard, remote, out);
     if (result >= 0) return result;
     if (is_the_clients(result)) {
       // Lets others run now and then: there may be many such clients in a row.
       result = weir_internal_enter(NULL);
     } else if (is_shortage(result)) {
-      result = weir_internal_selector_await_descriptor(listener->descriptor.selector, pause);
+      result = weir_internal_selector_await_descriptor(shard->descriptor.selector, pause);
       pause = pause < LONGEST_PAUSE / 2 ? pause * 2 : LONGEST_PAUSE;
     }
-    if (listener->closing) return WEIR_E_CLOSED;
+    if (shard->closing) return WEIR_E_CLOSED;
     if (result < 0) return result;
   }
 }
@@ -72,44 +72,56 @@ static int accept_patiently(weir_listener *listener, weir_address *remote,
 static void find_local_address(const weir_listener *listener, int fd, weir_address *out) {
   *out = listener->address;
   if (!listener->everywhere) return;
-  const weir_internal_system_calls *calls =
-      weir_internal_selector_calls(listener->descriptor.selector);
+  const weir_internal_system_calls *calls = weir_internal_selector_calls(listener->selector);
   weir_address local = {.size = sizeof local.socket};
   // Where it fails, the listener's own address with its port says enough: it is for messages, and
   // no reason to send a client away.
   if (calls->local_address(calls->context, fd, &local.socket.any, &local.size) == 0) *out = local;
 }
 
-static int accept_connection(weir_listener *listener, weir_connection **out) {
+static int accept_connection(weir_listener *listener, weir_internal_shard *shard,
+                             weir_connection **out) {
   weir_tcp_connection *connection = NULL;
   weir_address remote = {0};
-  int fd = accept_patiently(listener, &remote, &connection);
+  int fd = accept_patiently(shard, &remote, &connection);
   if (fd < 0) {
     if (connection != NULL) weir_internal_tcp_connection_discard(connection);
     return fd;
   }
   weir_address local;
   find_local_address(listener, fd, &local);
-  weir_internal_descriptor_open(&connection->descriptor, listener->descriptor.selector, fd, true);
+  weir_internal_descriptor_open(&connection->descriptor, listener->selector, fd, true);
   *out = weir_internal_tcp_connection_ready(connection, &listener->options, &local, &remote);
   return 0;
+}
+
+// Returns the shard of the current loop; NULL if there is none.
+static weir_internal_shard *shard_here(weir_listener *listener) {
+  if (listener->shard_count > 1) return &listener->shards[weir_current_loop()];
+  weir_internal_shard *only = &listener->shards[0];
+  weir_internal_loop *loop = NULL;
+  bool first = __atomic_compare_exchange_n(&only->loop, &loop, weir_internal_current_loop(), false,
+                                           __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+  return first || loop == weir_internal_current_loop() ? only : NULL;
 }
 
 int weir_accept(weir_listener *listener, weir_connection **out) {
   *out = NULL;
   if (listener == NULL || weir_current_selector() == NULL) return -EINVAL;
-  if (weir_current_selector() != listener->descriptor.selector) return -EXDEV;
+  if (weir_current_selector() != listener->selector) return -EXDEV;
+  weir_internal_shard *shard = shard_here(listener);
+  if (shard == NULL) return -EXDEV;
   // From here on the listener cannot go away: weir_internal_enter may let its owner run.
-  listener->inside++;
+  shard->inside++;
   int result = weir_internal_enter(NULL);
-  if (result == 0 && listener->closing) result = WEIR_E_CLOSED;
-  if (result == 0 && listener->accepting) result = -EBUSY;
+  if (result == 0 && shard->closing) result = WEIR_E_CLOSED;
+  if (result == 0 && shard->accepting) result = -EBUSY;
   if (result == 0) {
-    listener->accepting = true;
-    result = accept_connection(listener, out);
-    listener->accepting = false;
+    shard->accepting = true;
+    result = accept_connection(listener, shard, out);
+    shard->accepting = false;
   }
-  listener->inside--;
-  if (listener->inside == 0) weir_internal_wait_queue_wake_all(&listener->left, 0);
+  shard->inside--;
+  if (shard->inside == 0 && shard->left != NULL) weir_internal_reply_send(shard->left);
   return result;
 }

@@ -67,6 +67,8 @@ static int connect_to(weir_tcp_builder tcp, weir_connection **out, const char *h
     result = try_address(connection, tcp, &candidates[i], &local);
     if (result == 0) {
       *out = weir_internal_tcp_connection_ready(connection, &tcp.options, &local, &candidates[i]);
+      // The descriptor does already: connecting was its first operation.
+      weir_internal_connection_bind(*out, weir_internal_current_loop());
       return 0;
     }
     if (result == -ECANCELED || result == -ETIMEDOUT) break;

@@ -48,6 +48,7 @@ typedef struct weir_tcp_options {
   bool delay;                      // Nagle's algorithm; off by default, since flushes are batched
   bool exclusive_address;          // turn SO_REUSEADDR off, which is on for listeners
   bool reuse_port;                 // SO_REUSEPORT
+  bool shards;                     // of listeners: one for each loop; see weir_tcp_serve
   int64_t close_timeout;           // of weir_connection_close, nanoseconds; default 5 seconds
   weir_read_channel_options read;  // of the read channels
   weir_write_channel_options write;
@@ -79,8 +80,8 @@ WEIR_MUST_USE int weir_tcp_bind(weir_tcp_builder tcp, weir_listener **out, const
 // connection) it waits until the selector closes a descriptor, or 100 ms, then twice as long up to
 // one second, and tries again: clients wait meanwhile. Limit that with weir_timeout_begin. Returns
 // 0; -ECANCELED; -ETIMEDOUT; -EBUSY when another coroutine is accepting; WEIR_E_CLOSED when the
-// listener is closed meanwhile; -EXDEV; -EINVAL outside a coroutine; or what else accept(2)
-// reports.
+// listener is closed meanwhile; -EXDEV on another loop than that of the first weir_accept, unless
+// the listener has |shards|; -EINVAL outside a coroutine; or what else accept(2) reports.
 WEIR_MUST_USE int weir_accept(weir_listener *listener, weir_connection **out);
 
 // weir_listener_address returns the address as text ("127.0.0.1:2323"), weir_listener_port its
@@ -88,21 +89,63 @@ WEIR_MUST_USE int weir_accept(weir_listener *listener, weir_connection **out);
 const char *weir_listener_address(const weir_listener *listener);
 uint16_t weir_listener_port(const weir_listener *listener);
 
+// Serving
+//
+// What weir_accept returns belongs to no loop before its first operation, so it can be handed to a
+// coroutine on another one: weir_launch_on does it by hand, weir_tcp_serve for all clients.
+
+// Where handlers run.
+typedef enum weir_tcp_placement {
+  WEIR_TCP_LEAST_LOADED = 0,  // on the loop with the fewest coroutines
+  WEIR_TCP_ROUND_ROBIN,       // on each loop in turn
+  WEIR_TCP_SAME_LOOP,         // on the loop that accepted
+} weir_tcp_placement;
+
+// Options of serving. All zero is the default.
+typedef struct weir_tcp_serve_options {
+  weir_tcp_placement placement;  // has no meaning for a listener with shards
+  weir_launch_options launch;    // of the handlers
+} weir_tcp_serve_options;
+
+// The function of a coroutine that serves one client. It closes |connection|. Its result is of no
+// consequence to the other clients.
+typedef int (*weir_tcp_handler)(weir_connection *connection, void *argument);
+
+// weir_tcp_serve accepts clients and launches |handler| with each connection and |argument|, until
+// the current coroutine is cancelled, its deadline passes, or |listener| is closed by another
+// coroutine. In the first two cases the handlers are cancelled; in all cases it suspends until they
+// have ended. The accepting is done on the current loop, each handler runs on the loop that
+// |options|, which may be NULL, say. A client for whom there is no memory is sent away with a
+// reset.
+//
+// A listener that was bound with the option |shards| has a socket of its own on each loop
+// (SO_REUSEPORT of socket(7)), among which the kernel distributes the clients; weir_tcp_serve
+// accepts on all loops, and each client stays on the loop that accepted it. weir_accept on such a
+// listener takes those of its own loop. Two things to know of such sockets: clients that wait in
+// one when it is closed are reset, although others go on listening; and any program of the same
+// user can listen on the same port, so that bind does not tell that it is in use.
+//
+// Returns -ECANCELED; -ETIMEDOUT; WEIR_E_CLOSED when the listener was closed; -EINVAL without a
+// handler; or as weir_accept; -ENOMEM when it could not begin.
+WEIR_MUST_USE int weir_tcp_serve(weir_listener *listener, const weir_tcp_serve_options *options,
+                                 weir_tcp_handler handler, void *argument);
+
 // weir_listener_close stops listening and frees the listener; connections that it accepted are not
-// touched, those waiting to be accepted are reset. A coroutine suspended in weir_accept returns
-// WEIR_E_CLOSED first. NULL is legal. Returns 0; -EXDEV or -EINVAL (outside a coroutine), and then
-// nothing is done.
+// touched, those waiting to be accepted are reset. Coroutines suspended in weir_accept, on any
+// loop, return WEIR_E_CLOSED first. NULL is legal. Returns 0; -EXDEV (another selector) or -EINVAL
+// (outside a coroutine), and then nothing is done.
 int weir_listener_close(weir_listener *listener);
 
 // Connections
 
 // weir_tcp_connect suspends until it is connected to |host| and |port|. |host| is an IPv4 or IPv6
-// address or "localhost", which is 127.0.0.1 and, if that fails, ::1. The caller closes *out with
-// weir_connection_close; on failure it is NULL. Limit its time with weir_timeout_begin. Returns 0;
-// -EINVAL when |host| is none of these, for port 0, for an option out of range, or outside a
-// coroutine; -ENODEV when |host| names an interface that is not there; -EXDEV for a builder of
-// another selector; -ECANCELED; -ETIMEDOUT; -ECONNREFUSED, also when it would be connected to
-// itself; -ENETUNREACH, or what else connect(2) reports, of the last address tried; -ENOMEM.
+// address or "localhost", which is 127.0.0.1 and, if that fails, ::1. The connection belongs to the
+// current loop. The caller closes *out with weir_connection_close; on failure it is NULL. Limit its
+// time with weir_timeout_begin. Returns 0; -EINVAL when |host| is none of these, for port 0, for an
+// option out of range, or outside a coroutine; -ENODEV when |host| names an interface that is not
+// there; -EXDEV for a builder of another selector; -ECANCELED; -ETIMEDOUT; -ECONNREFUSED, also when
+// it would be connected to itself; -ENETUNREACH, or what else connect(2) reports, of the last
+// address tried; -ENOMEM.
 WEIR_MUST_USE int weir_tcp_connect(weir_tcp_builder tcp, weir_connection **out, const char *host,
                                    uint16_t port);
 

@@ -57,6 +57,8 @@ const std::array<Kind, kCallKinds> &Kinds() {
       {"signalfd", {EMFILE, ENFILE, ENODEV, ENOMEM}},
       {"sigprocmask", {}},
       {"pthread_create", {EAGAIN}},
+      {"timerfd_create", {EMFILE, ENFILE, ENODEV, ENOMEM}},
+      {"timerfd_settime", {}},
   }};
   return *kinds;
 }
@@ -159,6 +161,8 @@ Table MakeTable(FailingCalls *self) {
   table.signal_mask = kWrapped<Call::kSignalMask, &Table::signal_mask>;
   table.thread_create = kWrapped<Call::kThreadCreate, &Table::thread_create>;
   table.thread_join = ThreadJoin;
+  table.timer_create = kWrapped<Call::kTimerCreate, &Table::timer_create>;
+  table.timer_set = kWrapped<Call::kTimerSet, &Table::timer_set>;
   table.now = Now;
   return table;
 }
@@ -196,7 +200,7 @@ int FailingCalls::Enter(Call call) {
   const auto index = static_cast<size_t>(call);
   counts_[index]++;
   const std::vector<int> &errnos = Kinds()[index].errnos;
-  // Those that never fail may also come from another thread, which must not touch the rest.
+  std::lock_guard<std::mutex> lock(mutex_);
   if (errnos.empty() || nth_ == 0 || ++number_ < nth_) return 0;
   reached_ = true;
   if (only_.has_value() && *only_ != call) return 0;
@@ -220,7 +224,10 @@ int FailingCalls::EpollControl(int epoll, int operation, int fd, epoll_event *ev
   int error = operation == EPOLL_CTL_DEL ? 0 : Enter(Call::kEpollControl);
   if (error != 0) return -error;
   // Descriptors that are closed are replaced when their number is registered anew.
-  if (operation == EPOLL_CTL_ADD) registrations_[fd] = {epoll, *event};
+  if (operation == EPOLL_CTL_ADD) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    registrations_[fd] = {epoll, *event};
+  }
   return below_.epoll_control(below_.context, epoll, operation, fd, event);
 }
 
@@ -259,6 +266,7 @@ int FailingCalls::Receive(int fd, const iovec *buffers, int count) {
   int result = below_.receive(below_.context, fd, Limited(buffers, count).data(), count);
   if (transfer_limit_ > 0 && result == static_cast<int>(transfer_limit_)) {
     // Told the same again, the kernel reports once more what is there.
+    std::lock_guard<std::mutex> lock(mutex_);
     auto found = registrations_.find(fd);
     if (found != registrations_.end()) {
       below_.epoll_control(below_.context, found->second.epoll, EPOLL_CTL_MOD, fd,

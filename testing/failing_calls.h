@@ -17,6 +17,7 @@
 #include <array>
 #include <atomic>
 #include <map>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -52,8 +53,10 @@ enum class Call {
   kSignalCreate,
   kSignalMask,
   kThreadCreate,
+  kTimerCreate,
+  kTimerSet,
 };
-constexpr size_t kCallKinds = static_cast<size_t>(Call::kThreadCreate) + 1;
+constexpr size_t kCallKinds = static_cast<size_t>(Call::kTimerSet) + 1;
 
 // Returns the name of |call| as the man pages have it.
 const char *CallName(Call call);
@@ -118,6 +121,8 @@ class FailingCalls {
   size_t Limited(size_t size) const;
   std::vector<iovec> Limited(const iovec *buffers, int count) const;
 
+  // Of what follows; loops on several threads may call.
+  std::mutex mutex_;
   const weir_internal_system_calls &below_;
   weir_internal_system_calls table_;
   std::array<std::atomic<int>, kCallKinds> counts_{};

@@ -24,17 +24,31 @@ inline int RunCoroutine(Body body, const weir_selector_options *options = nullpt
   return weir_run(options, call, &body);
 }
 
-// Launches |body|, which is moved into the coroutine, like weir_launch.
-inline int LaunchCoroutine(Body body, weir_scope *scope = nullptr, weir_job **job = nullptr) {
+// Launches |body|, which is moved into the coroutine, by |launch|, which is called as weir_launch
+// is.
+template <typename Launch>
+int LaunchCoroutineBy(Launch launch, Body body, weir_scope *scope, weir_job **job) {
   auto owned = std::make_unique<Body>(std::move(body));
   auto call = [](void *argument) {
     std::unique_ptr<Body> mine(static_cast<Body *>(argument));
     return (*mine)();
   };
-  int result = weir_launch(scope, job, nullptr, call, owned.get());
+  int result = launch(scope, job, nullptr, +call, owned.get());
   // From a launch that succeeded on, the coroutine owns it.
   if (result == 0) static_cast<void>(owned.release());
   return result;
+}
+
+// Launches |body|, which is moved into the coroutine, like weir_launch.
+inline int LaunchCoroutine(Body body, weir_scope *scope = nullptr, weir_job **job = nullptr) {
+  return LaunchCoroutineBy(weir_launch, std::move(body), scope, job);
+}
+
+// The same on |loop|, like weir_launch_on.
+inline int LaunchCoroutineOn(int loop, Body body, weir_scope *scope = nullptr,
+                             weir_job **job = nullptr) {
+  auto launch = [loop](auto... arguments) { return weir_launch_on(loop, arguments...); };
+  return LaunchCoroutineBy(launch, std::move(body), scope, job);
 }
 
 }  // namespace weir_testing

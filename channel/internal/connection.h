@@ -32,10 +32,17 @@ typedef enum weir_internal_closing {
   WEIR_INTERNAL_STOPPING    // the transport will tell when it can be released
 } weir_internal_closing;
 
+// Where an abort from another loop is; see connection.c.
+typedef enum weir_internal_distant_abort {
+  WEIR_INTERNAL_ABORT_NONE = 0,
+  WEIR_INTERNAL_ABORT_SENT,  // the message is on its way, and the connection has to stay
+  WEIR_INTERNAL_ABORT_READ,
+} weir_internal_distant_abort;
+
 struct weir_connection {
   const weir_internal_transport *transport;
   // The loop of the first operation; NULL before it, so that a connection can be handed to the loop
-  // where it will live.
+  // where it will live. Atomic, for other loops look at it to abort.
   weir_internal_loop *loop;
   weir_internal_buffer_pool *pool;  // of the loop
   weir_read_channel reader;
@@ -51,13 +58,20 @@ struct weir_connection {
   struct weir_internal_closer *closer;   // the coroutine that waits for the close, or NULL
   weir_internal_timer timer;             // of the close
   weir_internal_loop_waiter background;  // linked while the loop sends or closes
+  weir_internal_message abort_message;   // from another loop
+  weir_internal_distant_abort abort_state;
 };
 
 // weir_internal_connection_init prepares a zeroed |connection| for |transport|.
 void weir_internal_connection_init(weir_connection *connection,
                                    const weir_internal_transport *transport);
 
-// weir_internal_connection_bind makes |loop| the one of |connection|, which has none.
+// weir_internal_connection_loop returns the loop of |connection|, or NULL.
+static inline weir_internal_loop *weir_internal_connection_loop(const weir_connection *connection) {
+  return __atomic_load_n(&connection->loop, __ATOMIC_RELAXED);
+}
+
+// weir_internal_connection_bind makes |loop| the one of |connection|, unless it has one.
 void weir_internal_connection_bind(weir_connection *connection, weir_internal_loop *loop);
 
 // weir_internal_connection_lingered tells that a |linger| has ended. Unless |linger| itself calls
@@ -78,7 +92,7 @@ WEIR_MUST_USE static inline int weir_internal_connection_leave(weir_connection *
 // without waiting: now and then it lets others run. Returns 0, or a negative code that ends the
 // operation.
 WEIR_MUST_USE static inline int weir_internal_connection_go_on(const weir_connection *connection) {
-  int result = weir_internal_enter(connection->loop);
+  int result = weir_internal_enter(weir_internal_connection_loop(connection));
   return result == 0 ? connection->failure : result;
 }
 
@@ -88,7 +102,8 @@ WEIR_MUST_USE static inline int weir_internal_connection_go_on(const weir_connec
 int weir_internal_connection_refuse(weir_connection *connection, const bool *busy);
 WEIR_MUST_USE static inline int weir_internal_connection_mark(weir_connection *connection,
                                                               bool *busy) {
-  if (connection->loop != weir_internal_current_loop() || *busy) {
+  weir_internal_loop *loop = weir_internal_current_loop();
+  if (weir_internal_connection_loop(connection) != loop || *busy) {
     int result = weir_internal_connection_refuse(connection, busy);
     if (result < 0) return result;
   }

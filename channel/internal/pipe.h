@@ -28,6 +28,11 @@ typedef struct weir_internal_pipe_partner {
 void weir_internal_pipe_set_partner(weir_connection *connection,
                                     weir_internal_pipe_partner *partner);
 
+// weir_internal_shared_pipe makes the two ends of a pipe across loops (shared_pipe.c). Returns 0 or
+// -ENOMEM.
+WEIR_MUST_USE int weir_internal_shared_pipe(weir_connection **out_first,
+                                            weir_connection **out_second, size_t capacity);
+
 #ifdef __cplusplus
 }
 #endif

@@ -16,6 +16,8 @@
 #include "coroutine/internal/timer_heap.h"
 #include "weir/coroutine.h"
 
+typedef struct weir_internal_remote weir_internal_remote;
+
 struct weir_scope {
   weir_internal_coroutine *owner;
   weir_internal_link link;  // in the owner's scopes
@@ -76,19 +78,30 @@ struct weir_internal_coroutine {
   weir_internal_list scopes;           // own_scope first, then those opened, outermost first
   weir_scope own_scope;
   weir_job *job;  // NULL when nobody holds a handle
+  // Of a coroutine that another loop launched, and of the proxy that stands for it there; see
+  // remote.c. Otherwise NULL.
+  weir_internal_remote *remote;
   weir_function function;
   void *argument;
   const char *name;
   void *launch_site;
   weir_internal_link of_loop;   // in the loop's coroutines
   weir_internal_local *locals;  // the last one set first
-  weir_internal_stack *stack;
+  weir_internal_stack *stack;   // NULL: a proxy
 };
 
 _Static_assert(sizeof(weir_internal_coroutine) <= 512, "a parked coroutine must fit in a page");
 _Static_assert(sizeof(weir_job) <= 128, "what is left of a coroutine is small");
 
-enum { WEIR_INTERNAL_LOOP_LOCALS = 8 };
+enum { WEIR_INTERNAL_LOOP_LOCALS = 8, WEIR_INTERNAL_CACHE_LINE = 64 };
+
+// How far a run has come.
+typedef enum weir_internal_run_phase {
+  WEIR_INTERNAL_RUN_LIVE = 0,  // has a root, or serves other loops
+  WEIR_INTERNAL_RUN_DRAINING,  // goes on for loop waiters
+  WEIR_INTERNAL_RUN_ENDING,    // the loop's own coroutines end
+  WEIR_INTERNAL_RUN_QUIET,     // nothing is left but messages
+} weir_internal_run_phase;
 
 // Stacks of sizes other than the loop's own: a pool for each power of two.
 enum {
@@ -109,22 +122,31 @@ struct weir_internal_loop {
   uint64_t generations;
   int64_t now;
   int64_t drain_timeout;
+  int64_t drain_limit;
   weir_internal_timer_heap timers;
   weir_internal_stack_pool stacks;
   weir_internal_stack_pool sized_stacks[WEIR_INTERNAL_STACK_SIZES];
-  weir_internal_list coroutines;  // all, the oldest first
+  weir_internal_list coroutines;  // all, and the proxies, the oldest first
   void *signal_stack;             // of the thread that runs, if there is one of ours
   weir_internal_coroutine *root;  // NULL when it has ended, and with it all but |background|
   weir_scope background;          // of the loop's own coroutines
-  size_t coroutine_count;
+  weir_scope guests;              // those that other loops launched here
+  size_t proxy_count;             // of coroutines on other loops
   weir_internal_list waiters;
-  _Atomic(weir_internal_message *) inbox;
-  atomic_uint posters;  // threads inside weir_internal_loop_post
   int root_result;
   int wait_failure;  // the first; coroutines are forced to end since then
+  weir_internal_run_phase phase;
   bool running;
+  bool serving;         // lives without a root
   bool firing;          // timers
   bool turn_exhausted;  // a coroutine had to let others run
+  // What other threads write, or read when they choose a loop, lies on cache lines of its own.
+  char before_shared[WEIR_INTERNAL_CACHE_LINE];
+  _Atomic(weir_internal_message *) inbox;
+  atomic_uint posters;            // threads inside weir_internal_loop_post
+  atomic_uint requests;           // to launch a coroutine here, not read yet
+  atomic_size_t coroutine_count;  // written by the loop's own thread only
+  char behind_shared[WEIR_INTERNAL_CACHE_LINE];
   struct {
     const void *key;
     void *value;
@@ -136,6 +158,12 @@ struct weir_internal_loop {
 static inline weir_internal_coroutine *weir_internal_running(void) {
   weir_internal_loop *loop = weir_internal_thread.loop;
   return loop != NULL ? loop->current : NULL;
+}
+
+// Changes the number of coroutines that have not ended. Other threads may read it.
+static inline void weir_internal_loop_count(weir_internal_loop *loop, int change) {
+  size_t count = atomic_load_explicit(&loop->coroutine_count, memory_order_relaxed);
+  atomic_store_explicit(&loop->coroutine_count, count + (size_t)change, memory_order_relaxed);
 }
 
 // Appends |coroutine| to those that can run.
@@ -169,6 +197,12 @@ int weir_internal_coroutine_check(weir_internal_coroutine *coroutine);
 // changed.
 void weir_internal_coroutine_look_again(weir_internal_coroutine *coroutine);
 
+// Returns the scope that |scope| names for the current coroutine, or NULL when there is none.
+weir_scope *weir_internal_scope_resolve(weir_scope *scope);
+
+// Makes |child| one of |scope|.
+void weir_internal_scope_adopt(weir_scope *scope, weir_internal_coroutine *child);
+
 // Prepares |scope| for |owner|.
 void weir_internal_scope_init(weir_scope *scope, weir_internal_coroutine *owner);
 
@@ -187,7 +221,20 @@ void weir_internal_scopes_end(weir_internal_coroutine *coroutine, int result);
 // Tells |scope| that the function of one of its coroutines returned |result|.
 void weir_internal_scope_child_ended(weir_scope *scope, weir_internal_coroutine *child, int result);
 
+// Makes |job|, which is zeroed, the one of |child|.
+void weir_internal_job_init(weir_job *job, weir_internal_coroutine *child);
+
 // Tells |job| that its coroutine has ended with |result|.
 void weir_internal_job_ended(weir_job *job, int result);
+
+// Cancels the coroutine for which |proxy| stands, and all below it, because of the proxy's cause.
+void weir_internal_remote_cancel(weir_internal_coroutine *proxy, bool force);
+
+// Returns the scope to which the coroutine belongs on the loop that launched it. Only its name may
+// be looked at.
+const weir_scope *weir_internal_remote_scope(const weir_internal_remote *remote);
+
+// Tells the loop that launched it that the current coroutine has ended with |result|.
+void weir_internal_remote_guest_ended(weir_internal_remote *remote, int result);
 
 #endif  // WEIR_COROUTINE_INTERNAL_COROUTINE_H

@@ -45,6 +45,36 @@ WEIR_MUST_USE int weir_internal_loop_create(weir_internal_loop **out,
 WEIR_MUST_USE int weir_internal_loop_run(weir_internal_loop *loop, weir_function function,
                                          void *argument);
 
+// weir_internal_loop_run in parts, for loops that serve each other and for those that another loop
+// drives. All of it happens on one thread.
+//
+// weir_internal_loop_begin begins a run that goes on, also without any coroutine, until
+// weir_internal_loop_stop; from then on until its root has ended. Returns 0; -EBUSY as
+// weir_internal_loop_run; or -ENOMEM without the stack for signals that an overflow report needs:
+// then the run has begun all the same, but is to go on to its end.
+WEIR_MUST_USE int weir_internal_loop_begin(weir_internal_loop *loop);
+// weir_internal_loop_launch_root makes the root coroutine. Returns 0, or -ENOMEM and then
+// |function| is never called.
+WEIR_MUST_USE int weir_internal_loop_launch_root(weir_internal_loop *loop, weir_function function,
+                                                 void *argument);
+void weir_internal_loop_stop(weir_internal_loop *loop);
+// weir_internal_loop_turn waits until |limit| (a point in time, or WEIR_FOREVER) at most if nothing
+// can run, and runs what can. Returns false when the run has come to its end. It may then be called
+// further, to go on serving messages.
+WEIR_MUST_USE bool weir_internal_loop_turn(weir_internal_loop *loop, int64_t limit);
+// weir_internal_loop_until returns until when a turn would wait; 0: not at all.
+int64_t weir_internal_loop_until(const weir_internal_loop *loop);
+// weir_internal_loop_is_ending tells that the root has ended, or that there is none, after a stop.
+bool weir_internal_loop_is_ending(const weir_internal_loop *loop);
+// weir_internal_loop_end ends the run, and returns as weir_internal_loop_run.
+int weir_internal_loop_end(weir_internal_loop *loop);
+
+// weir_internal_loop_fail cancels all coroutines, also behind shields, and makes the run end with
+// |failure|: for loops that depend on each other. weir_internal_loop_failure returns why that, or a
+// |wait| that failed, happened to |loop|; or 0.
+void weir_internal_loop_fail(weir_internal_loop *loop, int failure);
+int weir_internal_loop_failure(const weir_internal_loop *loop);
+
 // weir_internal_loop_close frees the loop, which must not be running. NULL is legal.
 void weir_internal_loop_close(weir_internal_loop *loop);
 
@@ -72,6 +102,10 @@ int64_t weir_internal_loop_now(const weir_internal_loop *loop);
 
 // weir_internal_loop_coroutine_count returns how many coroutines have not ended.
 size_t weir_internal_loop_coroutine_count(const weir_internal_loop *loop);
+
+// weir_internal_loop_load returns how many coroutines there are and shall be on |loop|, without
+// those that it launched on other loops. From any thread.
+size_t weir_internal_loop_load(const weir_internal_loop *loop);
 
 // Loop locals: one value for each |key| (any address), made by upper layers, destroyed with the
 // loop in reverse order of their making.

@@ -135,6 +135,12 @@ WEIR_MUST_USE int weir_internal_await(weir_internal_operation *operation);
 // weir_internal_selector_calls returns the selector's table of system calls.
 const weir_internal_system_calls *weir_internal_selector_calls(const weir_selector *selector);
 
+// weir_internal_selector_loop_count returns how many loops |selector| has, and
+// weir_internal_selector_loop_number the one that has a |number|, from 0 on.
+size_t weir_internal_selector_loop_count(const weir_selector *selector);
+weir_internal_loop *weir_internal_selector_loop_number(const weir_selector *selector,
+                                                       size_t number);
+
 // weir_internal_selector_await_descriptor suspends until the selector has closed a file descriptor,
 // or for |nanoseconds|. For those who ran out of them. Returns 0 in both cases, or -ECANCELED or
 // -ETIMEDOUT.

@@ -22,6 +22,8 @@ typedef struct weir_internal_backend {
   void (*close)(weir_internal_selector_loop *loop);
   int (*wait)(weir_internal_selector_loop *loop, int64_t until);
   void (*wake)(weir_internal_selector_loop *loop);
+  // Makes |fd|, once it is readable, end a wait, as |wake| does; each time only once.
+  int (*alert)(weir_internal_selector_loop *loop, int fd);
   // Carries out |operation|, whose direction is |ready|, if that needs no waiting; otherwise makes
   // the direction not ready and returns -EAGAIN.
   int (*attempt)(weir_internal_operation *operation);
@@ -94,6 +96,16 @@ struct weir_internal_selector_loop {
   // Empty pipes that wait for their next use.
   uint32_t pipe_count;
   weir_internal_kernel_pipe pipes[WEIR_INTERNAL_POOLED_PIPES];
+  int number;
+  int next_in_turn;  // for WEIR_ROUND_ROBIN, of those who launch here
+  // Of a loop on a thread of the selector's own; see threads.c.
+  pthread_t thread;
+  bool leave;  // its thread may end
+  bool failure_told;
+  weir_internal_message stop_message;
+  weir_internal_message leave_message;
+  weir_internal_message quiet_message;
+  weir_internal_message failure_message;
   // What the kernel told in the last wait; those from |next_event| on are not handed out yet. One
   // of them may be of a registration that is gone by now, and then its name is unknown.
   uint32_t event_count;
@@ -138,9 +150,19 @@ struct weir_selector {
   weir_internal_interrupt interrupt;
   weir_internal_blocking_pool blocking;
   bool running;
+  int start_result;        // of the present run
+  pthread_t driver;        // the thread of loop 0
+  int timer_fd;            // tells those who watch weir_selector_fd of timers; negative: none
+  int64_t timer_when;      // what that is set to; negative: nothing
+  size_t threads_started;  // each runs a loop, from number 1 on
+  size_t threads_quiet;    // those that have told that they are
+  bool threads_stopped;    // they were told that the root has ended
   size_t loop_count;
   weir_internal_selector_loop loops[];
 };
+
+// weir_internal_selector_loop_of returns what belongs to |loop|, or NULL if that is no selector's.
+weir_internal_selector_loop *weir_internal_selector_loop_of(const weir_internal_loop *loop);
 
 // weir_internal_current_selector_loop returns the running coroutine's, or NULL outside one.
 weir_internal_selector_loop *weir_internal_current_selector_loop(void);
@@ -152,6 +174,27 @@ WEIR_MUST_USE int weir_internal_interrupt_begin(weir_internal_interrupt *interru
                                                 weir_internal_selector_loop *loop);
 void weir_internal_interrupt_end(weir_internal_interrupt *interrupt);
 
+// weir_internal_thread_start starts a thread that runs |function| with |argument|, and has all
+// signals blocked but those that a fault of the thread itself raises: the rest are for the
+// program's own threads. Returns 0 or a negative code. To be joined.
+WEIR_MUST_USE int weir_internal_thread_start(const weir_internal_system_calls *calls,
+                                             pthread_t *out, void *(*function)(void *argument),
+                                             void *argument);
+
+// weir_internal_threads_start starts the selector's own threads, one for each loop but the first.
+// |none|: starts none at all. Returns 0 or a negative code; those that were started go on in both
+// cases.
+WEIR_MUST_USE int weir_internal_threads_start(weir_selector *selector, bool none);
+
+// weir_internal_threads_go_on looks after the threads, after each turn of loop 0: tells them when
+// the root has ended. Returns true while one of them has something left to do.
+WEIR_MUST_USE bool weir_internal_threads_go_on(weir_selector *selector);
+
+// weir_internal_threads_join ends the threads, once all loops are quiet.
+void weir_internal_threads_join(weir_selector *selector);
+
+// weir_internal_drive_close frees what weir_selector_fd has made.
+void weir_internal_drive_close(weir_selector *selector);
 // weir_internal_kernel_pipes_close closes the pipes that wait.
 void weir_internal_kernel_pipes_close(weir_internal_selector_loop *loop);
 

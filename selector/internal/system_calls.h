@@ -59,6 +59,9 @@ typedef struct weir_internal_system_calls {
   int (*thread_create)(void *context, pthread_t *out, void *(*function)(void *argument),
                        void *argument);
   void (*thread_join)(void *context, pthread_t thread);
+  // A descriptor that is readable once the time |when| of |now| has come; negative disarms it.
+  int (*timer_create)(void *context);
+  int (*timer_set)(void *context, int fd, int64_t when);
   // The time of CLOCK_MONOTONIC in nanoseconds.
   int64_t (*now)(void *context);
 } weir_internal_system_calls;

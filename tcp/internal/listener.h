@@ -5,6 +5,7 @@
 #ifndef WEIR_TCP_INTERNAL_LISTENER_H
 #define WEIR_TCP_INTERNAL_LISTENER_H
 
+#include "coroutine/internal/remote.h"
 #include "coroutine/internal/suspend.h"
 #include "selector/internal/operation.h"
 #include "weir/address.h"
@@ -14,19 +15,28 @@
 extern "C" {
 #endif
 
-struct weir_listener {
+// One listening socket. A listener has one, or one for each loop.
+typedef struct weir_internal_shard {
   weir_internal_descriptor descriptor;
+  // Where it is accepted; NULL until the first time if the listener has only one. Atomic.
+  weir_internal_loop *loop;
+  bool accepting;
+  bool closing;
+  // How many coroutines are inside weir_accept. The last one tells the close, when that waits.
+  int inside;
+  weir_internal_reply *left;
+} weir_internal_shard;
+
+struct weir_listener {
+  weir_selector *selector;
   weir_tcp_options options;
   weir_address address;
   // It listens on every address of the machine, so that each connection has to be asked for its
   // own.
   bool everywhere;
-  bool accepting;
-  bool closing;
-  // How many coroutines are inside weir_accept. The close waits for |left| until there are none.
-  int inside;
-  weir_internal_wait_queue left;
   char text[WEIR_ADDRESS_TEXT_SIZE];
+  size_t shard_count;
+  weir_internal_shard shards[];
 };
 
 #ifdef __cplusplus

@@ -40,6 +40,7 @@ struct weir_tcp_connection {
   } background;
   void (*then)(weir_tcp_connection *self);
   weir_internal_watcher *watcher;
+  struct weir_internal_server *server;  // whose handler shall have it; see serve.c
   weir_internal_tcp_background state;
   // The failure that broke the stream; see tcp_connection.c.
   int failure;

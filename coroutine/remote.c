@@ -232,8 +232,7 @@ static void take_proxy_back(weir_internal_remote *remote) {
 // it; what is cancelled meanwhile is told after the request.
 static void make_proxy(weir_internal_remote *remote, weir_scope *scope) {
   weir_internal_coroutine *proxy = &remote->proxy;
-  weir_internal_loop *loop = weir_internal_current_loop();
-  proxy->loop = loop;
+  weir_internal_loop *loop = proxy->loop;
   proxy->name = remote->options.name;
   proxy->suspended_at = loop->now;
   proxy->remote = remote;
@@ -278,6 +277,7 @@ int weir_internal_launch_remote(weir_internal_loop *target, weir_scope *scope,
   weir_internal_remote *remote = (weir_internal_remote *)weir_internal_allocate(sizeof *remote);
   if (remote == NULL) return -ENOMEM;
   remote->target = target;
+  remote->proxy.loop = weir_internal_current_loop();
   remote->proxy.function = function;
   remote->proxy.argument = argument;
   remote->proxy.launch_site = launch_site;

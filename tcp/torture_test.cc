@@ -232,7 +232,7 @@ std::vector<Scenario> Scenarios() {
       Of("LineByThreeBytes", 305, {kLocal, AnswerALine, AskAShortLine}, 3),
       Of("Megabytes", 530, {kLocal, ServeMegabytes, ThankForMegabytes, kRoom}),
       Of("MegabytesWithLittleRoom", 540, {kLocal, ServeMegabytes, ThankForMegabytes}),
-      Of("CopyMegabytes", 400, {kLocal, EchoByCopy, AskForMegabytesBack}),
+      Of("CopyMegabytes", 370, {kLocal, EchoByCopy, AskForMegabytesBack}),
       Of("CopyMegabytesInParts", 400, {kLocal, EchoByCopy, AskForMegabytesBack}, 48 << 10),
       Of("CloseWithMegabytes", 560, {kLocal, CloseWithMegabytes, ReadToTheEndAndFlood, kRoom}),
   };

@@ -27,7 +27,7 @@ def pinned(core):
 
 
 def never_preempting(core):
-    """For a new process: like pinned, and when it is woken it lets whoever runs go on (sched(7))."""
+    """For a new process: pinned, and when it is woken it lets whoever runs go on (sched(7))."""
     pinned(core)
     os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 

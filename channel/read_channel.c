@@ -9,10 +9,10 @@
 
 // The buffer and its room
 
-static void give_back(weir_read_channel *channel) {
+static inline void give_back(weir_read_channel *channel) {
   if (channel->buffer == NULL) return;
-  weir_internal_buffer_give(weir_internal_reader_connection(channel)->pool, channel->buffer,
-                            channel->size);
+  weir_internal_buffer_pool *pool = weir_internal_reader_connection(channel)->pool;
+  weir_internal_buffer_give(pool, channel->buffer, channel->size);
   channel->buffer = NULL;
   channel->size = channel->start = channel->end = 0;
   channel->checked = channel->line_ends.end = 0;
@@ -74,11 +74,11 @@ static int grow(weir_read_channel *channel) {
   return move_to(channel, size);
 }
 
-static int take_buffer(weir_read_channel *channel) {
+static inline int take_buffer(weir_read_channel *channel) {
   // If there is no memory for a long line, its beginning may do for now.
   if (expects_long_line(channel) && move_to(channel, channel->long_line) == 0) return 0;
-  channel->buffer = weir_internal_buffer_take(weir_internal_reader_connection(channel)->pool,
-                                              usual_size(channel));
+  weir_internal_buffer_pool *pool = weir_internal_reader_connection(channel)->pool;
+  channel->buffer = weir_internal_buffer_take(pool, usual_size(channel));
   if (channel->buffer == NULL) return -ENOMEM;
   channel->size = usual_size(channel);
   return 0;

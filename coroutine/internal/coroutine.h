@@ -129,7 +129,14 @@ void weir_internal_coroutine_force(weir_internal_coroutine *coroutine);
 int weir_internal_coroutine_park(weir_internal_coroutine *coroutine);
 
 // Runs the pre-suspend hooks of the current coroutine.
-void weir_internal_pre_suspend_run(weir_internal_coroutine *coroutine);
+static inline void weir_internal_pre_suspend_run(weir_internal_coroutine *coroutine) {
+  weir_internal_link *link;
+  while ((link = weir_internal_list_take_first(&coroutine->pre_suspend)) != NULL) {
+    weir_internal_pre_suspend *hook =
+        WEIR_INTERNAL_CONTAINER(link, weir_internal_pre_suspend, link);
+    hook->run(hook);
+  }
+}
 
 // Tells whether the current coroutine must not suspend: -ECANCELED, -ETIMEDOUT, or 0.
 int weir_internal_coroutine_check(weir_internal_coroutine *coroutine);

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "testing/channel_test.h"
+#include "testing/read_operations.h"
 #include "testing/scripted_transport.h"
 #include "weir/channel.h"
 #include "weir/custom_connection.h"
@@ -125,6 +126,54 @@ TEST_F(Cancel, AfterTheEndOfTheStreamNothingHappens) {
     EXPECT_EQ(WEIR_E_END_OF_STREAM, Read(far_));
     EXPECT_EQ(0, weir_read_channel_cause(Reader(far_)));
     EXPECT_EQ(0, Close(near_));
+  });
+}
+
+TEST_F(Cancel, EveryReadReturnsTheCauseAlsoOfNothing) {
+  using namespace weir_testing;
+  WithScript([](ScriptedTransport &script) {
+    script.Feed("abc");
+    weir_bytes bytes;
+    EXPECT_EQ(0, weir_read_peek(script.reader(), 2, &bytes));
+    weir_read_channel_cancel(script.reader(), kCause);
+    for (size_t size : {0, 1}) {
+      std::string some(size, 'a');
+      for (const ReadOperation &operation :
+           {ExactlyOperation(size), PacketOperation(size), PeekOperation(size),
+            SpanAndConsumeOperation(size), AwaitOperation(size), SkipIfFoundOperation(some),
+            DiscardOperation(size, false), DiscardOperation(size, true), RemainingOperation(size),
+            ExhaustedOperation()}) {
+        EXPECT_EQ((ReadOutcome{kCause}), operation.read(script.reader(), {})) << operation.name;
+      }
+      char byte;
+      size_t done = 1;
+      EXPECT_EQ(kCause, weir_read_available(script.reader(), &byte, size));
+      EXPECT_EQ(kCause, weir_read_try(script.reader(), &byte, size));
+      EXPECT_EQ(kCause, weir_read_fully(script.reader(), &byte, size, &done));
+      EXPECT_EQ(0u, done);
+      EXPECT_EQ(kCause, weir_read_consume(script.reader(), size));
+    }
+    EXPECT_EQ("ab", Text(bytes));
+  });
+}
+
+TEST_F(Cancel, EveryWriteReturnsTheCauseAlsoOfNothing) {
+  WithScript([](ScriptedTransport &script) {
+    weir_write_channel *writer = script.writer();
+    weir_write_channel_cancel(writer, kCause);
+    for (const char *text : {"", "a"}) {
+      size_t size = strlen(text);
+      weir_bytes part = weir_text(text);
+      EXPECT_EQ(kCause, weir_write_fully(writer, text, size, nullptr));
+      EXPECT_EQ(kCause, weir_write_available(writer, text, size));
+      EXPECT_EQ(kCause, weir_write_try(writer, text, size));
+      EXPECT_EQ(kCause, weir_write_gather(writer, &part, static_cast<int>(size), nullptr));
+      EXPECT_EQ(kCause, weir_write_string(writer, text));
+      EXPECT_EQ(kCause, weir_write_format(writer, "%s", text));
+      EXPECT_EQ(kCause, weir_write_await_room(writer, size));
+      EXPECT_EQ(kCause, weir_write_line(writer, part));
+    }
+    EXPECT_EQ(kCause, weir_flush(writer));
   });
 }
 

@@ -236,7 +236,7 @@ static int read_some(weir_read_channel *channel, char *out, size_t size, bool ah
 }
 
 static int read_available(weir_read_channel *channel, char *out, size_t size) {
-  if (size == 0) return 0;
+  if (size == 0) return weir_internal_reader_nothing(channel);
   int result = weir_internal_reader_settle(channel);
   return result < 0 ? result : read_some(channel, out, size, false);
 }
@@ -248,7 +248,7 @@ int weir_read_available(weir_read_channel *channel, void *out, size_t size) {
 }
 
 static int read_try(weir_read_channel *channel, char *out, size_t size) {
-  if (size == 0) return 0;
+  if (size == 0) return weir_internal_reader_nothing(channel);
   int result = weir_internal_reader_look(channel);
   if (result < 0) return result;
   size_t held = weir_internal_reader_held(channel);
@@ -263,7 +263,7 @@ int weir_read_try(weir_read_channel *channel, void *out, size_t size) {
 }
 
 static int read_fully(weir_read_channel *channel, char *out, size_t size, size_t *done) {
-  if (size == 0) return 0;
+  if (size == 0) return weir_internal_reader_nothing(channel);
   int result = weir_internal_reader_settle(channel);
   while (result == 0) {
     result = read_some(channel, out + *done, size - *done, true);

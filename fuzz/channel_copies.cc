@@ -67,7 +67,6 @@ void World::JudgeCopyOut(Actor &actor, int kind, const Step &step, int result, u
     model.Accept(now);
     return;
   }
-  // A cancel may come while the copy waits for its target.
   Judge(actor, kNames[kind], {result, target, size, true, true}, now);
   // A tee or a copy that also ends takes its channels with it.
   if (kind >= 2 && result < 0 && !end.closed && end.read_cause == 0) CancelReading(actor, result);

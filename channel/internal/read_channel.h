@@ -62,6 +62,7 @@ struct weir_read_channel {
   bool for_line;       // the read in flight is for a line, which may use all of the buffer
   bool ahead;          // what does not fit into |direct| may go into the buffer
   bool resynchronise;  // as in the options
+  bool cancelled;      // |failure| is the cause of weir_read_channel_cancel
 };
 
 // weir_internal_reader_init gives |channel|, which is zeroed, its defaults.
@@ -111,6 +112,13 @@ WEIR_MUST_USE static inline int weir_internal_reader_settle(weir_read_channel *c
 // weir_internal_reader_drop is weir_internal_reader_settle as far as it goes without waiting: what
 // is held afterwards is to be read.
 void weir_internal_reader_drop(weir_read_channel *channel);
+
+// weir_internal_reader_nothing is a read of no bytes. It needs none, so it does not wait, and the
+// stream may have ended or broken; but nobody reads from a channel that was cancelled. Returns 0 or
+// the cause.
+WEIR_MUST_USE static inline int weir_internal_reader_nothing(const weir_read_channel *channel) {
+  return channel->cancelled ? channel->failure : 0;
+}
 
 // weir_internal_reader_limit returns how many bytes the channel holds at most, and hands out as one
 // span.

@@ -56,8 +56,8 @@ struct weir_read_channel {
   char *direct;
   size_t direct_size;
   int failure;  // of the transport, or the cause of a cancel; it stays
-  // The coroutine of an operation that waits for other channels, too; NULL for the usual ones.
-  weir_internal_coroutine *holder;
+  // An operation that waits for other channels, too; NULL for the usual ones.
+  weir_internal_interruptible *holder;
   bool ended;          // the transport has reported the end of the stream
   bool for_line;       // the read in flight is for a line, which may use all of the buffer
   bool ahead;          // what does not fit into |direct| may go into the buffer

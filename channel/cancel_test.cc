@@ -283,6 +283,29 @@ TEST_F(Cancel, AWriteMayBeTheLastToLeaveAnAbortedConnection) {
             }));
 }
 
+// What was held and searched is dropped while the read lets others run.
+TEST_F(Cancel, ASearchThatLetsOthersRunNoticesACancel) {
+  for (bool append : {true, false}) {
+    WithScript([&](ScriptedTransport &script) {
+      for (int i = 0; i < 5000; i++) script.Feed("-");
+      int result = 1;
+      Start([&] {
+        weir_bytes bytes;
+        weir_buffer buffer = {};
+        weir_bytes delimiter = weir_text("-x");
+        result = append ? weir_append_until(script.reader(), delimiter, nullptr, &buffer)
+                        : weir_read_until(script.reader(), delimiter, nullptr, &bytes);
+        weir_buffer_release(&buffer);
+        return 0;
+      });
+      EXPECT_EQ(1, result);
+      weir_read_channel_cancel(script.reader(), kCause);
+      EXPECT_EQ(0, weir_yield());
+      EXPECT_EQ(kCause, result);
+    });
+  }
+}
+
 TEST_F(Cancel, OutputInTheBackgroundIsDropped) {
   WithPipe([&] {
     Writer(near_, true);

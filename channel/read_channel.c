@@ -134,7 +134,10 @@ void weir_internal_reader_init(weir_read_channel *channel) {
   channel->line_limit = WEIR_INTERNAL_DEFAULT_LINE_LIMIT;
 }
 
-void weir_internal_reader_release(weir_read_channel *channel) { give_back(channel); }
+void weir_internal_reader_release(weir_read_channel *channel) {
+  give_back(channel);
+  weir_internal_reader_forget_search(channel);
+}
 
 int weir_read_channel_configure(weir_read_channel *channel,
                                 const weir_read_channel_options *options) {

@@ -159,7 +159,9 @@ typedef struct weir_read_until_options {
 // without it (with |allow_missing| only when nothing is left); -EMSGSIZE when more bytes than the
 // limit come before it, or when a limit that was given and the delimiter are together above the
 // channel's limit; -EINVAL for an empty delimiter. On failure nothing is read and *out_bytes is
-// empty. |delimiter| must not be a span of this channel.
+// empty. |delimiter| must not be a span of this channel. When the call is repeated because its
+// deadline has passed, with the same delimiter and no other read between, it goes on searching
+// where it was.
 WEIR_MUST_USE int weir_read_until(weir_read_channel *channel, weir_bytes delimiter,
                                   const weir_read_until_options *options, weir_bytes *out_bytes);
 

@@ -55,6 +55,8 @@ struct weir_read_channel {
   // The caller's memory, while bytes are read straight into it.
   char *direct;
   size_t direct_size;
+  // Of the last search for a delimiter whose deadline has passed; or NULL.
+  struct weir_internal_past_search *past_search;
   int failure;  // of the transport, or the cause of a cancel; it stays
   // An operation that waits for other channels, too; NULL for the usual ones.
   weir_internal_interruptible *holder;
@@ -68,8 +70,11 @@ struct weir_read_channel {
 // weir_internal_reader_init gives |channel|, which is zeroed, its defaults.
 void weir_internal_reader_init(weir_read_channel *channel);
 
-// weir_internal_reader_release gives back the buffer.
+// weir_internal_reader_release gives back the buffer, and what else the channel holds.
 void weir_internal_reader_release(weir_read_channel *channel);
+
+// weir_internal_reader_forget_search gives back |past_search|.
+void weir_internal_reader_forget_search(weir_read_channel *channel);
 
 // weir_internal_reader_fill waits for bytes and puts them behind those that the buffer holds, which
 // are fewer than the channel's limit. Returns their number, 0 at the end of the stream, or a

@@ -43,9 +43,7 @@ struct Layer {
   int Read(char *out, size_t size, bool wait) {
     if (!wait) return -EAGAIN;
     EXPECT_GE(size, 1u);
-    weir_copy_options options = {};
-    options.limit = 1;
-    copy_result = weir_copy(lower, Target(), &options, nullptr);
+    copy_result = weir_copy_at_most(lower, Target(), 1, nullptr, nullptr);
     if (copy_result == -ECANCELED) return copy_result;
     delay_result = weir_delay(WEIR_SECOND);
     if (delay_result < 0) return delay_result;

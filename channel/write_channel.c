@@ -179,8 +179,7 @@ static int send_along(weir_write_channel *channel, weir_internal_outgoing *text)
   if (channel->failure < 0) return channel->failure;
   if (result < 0) return result;
   // Another of the holder's channels has ended.
-  if (channel->holder != NULL && weir_internal_coroutine_is_interrupted(channel->holder))
-    return -ECANCELED;
+  if (channel->holder != NULL && channel->holder->interrupted) return -ECANCELED;
   size_t pending = weir_internal_writer_pending(channel);
   struct iovec buffers[WEIR_INTERNAL_WRITE_BUFFERS];
   int count = gather(channel, text, buffers);

@@ -197,7 +197,9 @@ WEIR_MUST_USE static inline int weir_internal_reader_more(weir_read_channel *cha
   int result = weir_internal_reader_fill(channel);
   if (result == 0) return WEIR_E_END_OF_STREAM;
   if (result < 0) return result;
-  return weir_internal_connection_go_on(weir_internal_reader_connection(channel));
+  result = weir_internal_connection_go_on(weir_internal_reader_connection(channel));
+  // One of the others may have cancelled the channel, and dropped what the caller has seen.
+  return result == 0 ? channel->failure : result;
 }
 
 #ifdef __cplusplus

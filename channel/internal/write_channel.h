@@ -28,8 +28,8 @@ struct weir_write_channel {
   bool watching;    // |watcher| waits for the transport
   bool cut;         // a close has ended a write in the middle of its text
   bool cancelled;   // |failure| is the cause of weir_write_channel_cancel
-  // The coroutine of an operation that waits for other channels, too; NULL for the usual ones.
-  weir_internal_coroutine *holder;
+  // An operation that waits for other channels, too; NULL for the usual ones.
+  weir_internal_interruptible *holder;
   weir_internal_pre_suspend hook;  // linked: it flushes when its coroutine suspends
   weir_internal_watcher watcher;
 };

@@ -50,7 +50,6 @@ struct weir_internal_coroutine {
   uint32_t turn;  // of the allowance that was taken away, what is left of the turn
   uint32_t shields;
   bool cancelled;
-  bool interrupted;       // the next suspension returns at once, shield or not
   bool deadline_expired;  // an operation returned -ETIMEDOUT because of the present deadline
   uint32_t bracket_depth;
   uint32_t deadline_owner;  // depth of the bracket that set the deadline; 0: inherited
@@ -58,10 +57,11 @@ struct weir_internal_coroutine {
   int64_t wake_at;  // the earlier of the deadline and the limit of the present suspension
   weir_internal_timer timer;
   weir_internal_list pre_suspend;
-  weir_internal_message wake_message;  // for a wake from another thread
-  weir_scope *parent;                  // NULL for the root
-  weir_internal_link sibling;          // in the parent's children
-  weir_internal_list scopes;           // own_scope first, then those opened, outermost first
+  weir_internal_interruptible *interruptible;  // the innermost, or NULL
+  weir_internal_message wake_message;          // for a wake from another thread
+  weir_scope *parent;                          // NULL for the root
+  weir_internal_link sibling;                  // in the parent's children
+  weir_internal_list scopes;  // own_scope first, then those opened, outermost first
   weir_scope own_scope;
   weir_job *job;  // NULL when nobody holds a handle
   weir_function function;

@@ -105,8 +105,8 @@ class World {
     int result = 0;
     std::string text = {};
     size_t count = 0;
-    bool partly = false;   // what was reported counts although the read failed
-    bool nothing = false;  // it asks for nothing, which a channel that was cancelled has too
+    bool partly = false;  // what was reported counts although the read failed
+    bool copied = false;  // a cancel may have come while its target was waited for
   };
   void Read(Actor &actor, const Step &step);
   void ReadSized(Actor &actor, const Step &step, int kind);

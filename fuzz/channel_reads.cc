@@ -111,7 +111,8 @@ void World::ReadSome(Actor &actor, const Step &step, bool wait) {
   const char *name = wait ? "read_available" : "read_try";
   std::vector<char> out = Room(step.size());
   // One that drops the rest of a line does not do so for ever.
-  bool idle = end.input->writing == Flight::kNone && !program_.custom && !program_.resynchronise;
+  bool idle = end.input->writing == Flight::kNone && !actor.other->closing && !program_.custom &&
+              !program_.resynchronise;
   bool there = idle && !wait && Visible(actor).Available(step.size()).count > 0;
   int result = Call(actor, step, &end.input->reading, [&] {
     return wait ? weir_read_available(end.reader, out.data(), out.size())

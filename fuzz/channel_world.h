@@ -45,7 +45,8 @@ struct End {
   size_t write_capacity = 0;
   int read_cause = 0, write_cause = 0;  // of the first cancel
   bool half_closed = false, aborted = false;
-  bool closed = false;  // and must not be touched any more
+  bool closed = false;   // and must not be touched any more
+  bool closing = false;  // a close is in flight, and what it has not sent cannot be seen
 };
 
 // A custom connection over one end of a pipe.

@@ -20,8 +20,7 @@ typedef struct line_end {
 
 // Searches what is held for a LF: among the line ends that are known, then in a few blocks that
 // follow. Returns the number of bytes up to and with it, or 0; then the first |*out_scanned| were
-// searched. It calls nothing, so that it costs little when a line is short; and what it sees to be
-// ASCII needs no other check.
+// searched. It calls nothing, so that it costs little when a line is short.
 //
 // All places are counted from the beginning of the buffer: so where the next block lies depends on
 // the last block, not on the line before, and a processor looks into it before that line is found.
@@ -37,24 +36,17 @@ __attribute__((always_inline)) static inline uint32_t find_near(weir_read_channe
     if (marks != 0) return (uint32_t)__builtin_ctzll(marks) + 1;
     at += known;
   }
-  if (channel->checked < start) channel->checked = start;
   for (int i = 0; i < BLOCKS; i++) {
-    const char *block = channel->buffer + at;
     uint32_t next = at + BLOCK;
     uint64_t marks;
-    bool is_ascii;
     if (next <= channel->end) {
-      marks = weir_internal_line_ends_of(block);
-      is_ascii = weir_internal_is_ascii(block);
+      marks = weir_internal_line_ends_of(channel->buffer + at);
     } else {
       // What the block has behind |end| is looked at as well; so it must lie in the buffer.
       if (at == channel->end || next > channel->size) break;
-      uint32_t behind = next - channel->end;
-      marks = weir_internal_line_ends_of(block) << behind;
-      is_ascii = weir_internal_not_ascii_of(block) << behind == 0;
+      marks = weir_internal_line_ends_of(channel->buffer + at) << (next - channel->end);
       next = channel->end;
     }
-    if (is_ascii && channel->checked - at < next - at) channel->checked = next;
     if (marks != 0) {
       channel->line_ends.marks = marks;
       channel->line_ends.end = next;
@@ -64,6 +56,25 @@ __attribute__((always_inline)) static inline uint32_t find_near(weir_read_channe
   }
   *out_scanned = at - start;
   return 0;
+}
+
+// Searches the |held| bytes, which are no more than a block, for a LF, and checks them if they are
+// ASCII: most lines that come alone need nothing else. Returns as find_near.
+static inline uint32_t find_in_block(weir_read_channel *channel, uint32_t held) {
+  const uint32_t behind = WEIR_INTERNAL_LINE_BLOCK - held;
+  const char *block = channel->buffer + channel->start;
+  uint64_t marks = weir_internal_line_ends_of(block) << behind;
+  if (weir_internal_not_ascii_of(block) << behind == 0) channel->checked = channel->end;
+  channel->line_ends.marks = marks;
+  channel->line_ends.end = channel->end;
+  return marks == 0 ? 0 : (uint32_t)__builtin_ctzll(marks) - behind + 1;
+}
+
+// Tells whether find_in_block may be called. What a block has behind |end| is looked at as well; so
+// it must lie in the buffer.
+static inline bool is_one_block(const weir_read_channel *channel, uint32_t held) {
+  return held <= WEIR_INTERNAL_LINE_BLOCK && channel->scanned == 0 &&
+         channel->start + WEIR_INTERNAL_LINE_BLOCK <= channel->size;
 }
 
 // Searches the first |size| bytes that are held, but for the first |scanned|, for a LF. Returns the
@@ -262,7 +273,8 @@ __attribute__((always_inline)) static inline bool read_held_line(weir_read_chann
                                                                  weir_bytes *out_line) {
   if (!is_usual(channel)) return false;
   uint32_t held = (uint32_t)weir_internal_reader_held(channel);
-  uint32_t size = find_lf(channel, held, channel->scanned);
+  uint32_t size = is_one_block(channel, held) ? find_in_block(channel, held)
+                                              : find_lf(channel, held, channel->scanned);
   if (size == 0) {
     channel->scanned = held;
     return false;

@@ -17,6 +17,7 @@ bool World::IsExcused(const Actor &actor, int result, const std::set<int> &reaso
   if (result >= 0) return false;
   if (result == -ECANCELED && actor.cancelled) return true;
   if (result == -ETIMEDOUT && (actor.hurried || actor.patient)) return true;
+  if (result == -EBUSY && actor.end->probes > 0) return true;
   // Argument errors and the stream's end are told by the model alone.
   bool judged = result <= WEIR_E_END_OF_STREAM && result != WEIR_E_CLOSED;
   return reasons.count(result) > 0 || (NoMemory() && !judged);

@@ -192,12 +192,24 @@ void World::CancelStep(Actor &actor) {
 // A second coroutine on the same channel is refused.
 void World::Probe(Actor &actor) {
   End &end = *actor.end;
+  end.probes++;
+  ProbeReading(actor);
+  if (!end.closed) ProbeWriting(actor);
+  end.probes--;
+}
+
+void World::ProbeReading(Actor &actor) {
+  End &end = *actor.end;
   int result = weir_read_await(end.reader, 0);
   if (result == 0 && end.input->reading != Flight::kNone) Fail("two may read");
   if (result < 0 && result != -EBUSY) {
     if (!IsExcused(actor, result, end.input->read_reasons)) Fail("probe: %d", result);
   }
-  result = weir_write_await_room(end.writer, 0);
+}
+
+void World::ProbeWriting(Actor &actor) {
+  End &end = *actor.end;
+  int result = weir_write_await_room(end.writer, 0);
   if (result == 0 && end.output->writing != Flight::kNone) Fail("two may write");
   if (result < 0 && result != -EBUSY) {
     if (!IsExcused(actor, result, end.output->write_reasons)) Fail("probe: %d", result);

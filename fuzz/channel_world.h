@@ -47,6 +47,7 @@ struct End {
   bool half_closed = false, aborted = false;
   bool closed = false;   // and must not be touched any more
   bool closing = false;  // a close is in flight, and what it has not sent cannot be seen
+  int probes = 0;        // in flight: to whoever comes meanwhile the channel is busy
 };
 
 // A custom connection over one end of a pipe.
@@ -99,6 +100,8 @@ class World {
   void Close(Actor &actor);
   void BreakBoth(End &end, End &other, int cause);
   void Probe(Actor &actor);
+  void ProbeReading(Actor &actor);
+  void ProbeWriting(Actor &actor);
   void CheckChannels(const Actor &actor);
 
   // Reading (channel_reads.cc)

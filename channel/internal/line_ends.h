@@ -7,7 +7,6 @@
 #ifndef WEIR_CHANNEL_INTERNAL_LINE_ENDS_H
 #define WEIR_CHANNEL_INTERNAL_LINE_ENDS_H
 
-#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -74,33 +73,33 @@ static inline __m128i weir_internal_load_16(const char *bytes) {
   return _mm_loadu_si128((const __m128i *)(const void *)bytes);
 }
 
-// Gathers the highest bits of 64 bytes.
-static inline uint64_t weir_internal_gather_64(__m128i first, __m128i second, __m128i third,
-                                               __m128i fourth) {
-  uint64_t lower = (uint32_t)_mm_movemask_epi8(first) | (uint32_t)_mm_movemask_epi8(second) << 16;
-  uint64_t upper = (uint32_t)_mm_movemask_epi8(third) | (uint32_t)_mm_movemask_epi8(fourth) << 16;
-  return lower | upper << 32;
+// Gathers the highest bits of 16 bytes.
+static inline uint64_t weir_internal_gather_16(__m128i bytes) {
+  return (uint32_t)_mm_movemask_epi8(bytes);
+}
+
+static inline uint64_t weir_internal_line_ends_in_16(const char *bytes) {
+  return weir_internal_gather_16(_mm_cmpeq_epi8(weir_internal_load_16(bytes), _mm_set1_epi8('\n')));
 }
 
 static inline uint64_t weir_internal_line_ends_sse2(const char *block) {
-  const __m128i lf = _mm_set1_epi8('\n');
-  return weir_internal_gather_64(_mm_cmpeq_epi8(weir_internal_load_16(block), lf),
-                                 _mm_cmpeq_epi8(weir_internal_load_16(block + 16), lf),
-                                 _mm_cmpeq_epi8(weir_internal_load_16(block + 32), lf),
-                                 _mm_cmpeq_epi8(weir_internal_load_16(block + 48), lf));
+  uint64_t lower = weir_internal_line_ends_in_16(block) | weir_internal_line_ends_in_16(block + 16)
+                                                              << 16;
+  uint64_t upper =
+      weir_internal_line_ends_in_16(block + 32) | weir_internal_line_ends_in_16(block + 48) << 16;
+  return lower | upper << 32;
+}
+
+static inline uint64_t weir_internal_not_ascii_in_16(const char *bytes) {
+  return weir_internal_gather_16(weir_internal_load_16(bytes));
 }
 
 static inline uint64_t weir_internal_not_ascii_sse2(const char *block) {
-  return weir_internal_gather_64(weir_internal_load_16(block), weir_internal_load_16(block + 16),
-                                 weir_internal_load_16(block + 32),
-                                 weir_internal_load_16(block + 48));
-}
-
-static inline bool weir_internal_is_ascii_sse2(const char *block) {
-  __m128i lower = _mm_or_si128(weir_internal_load_16(block), weir_internal_load_16(block + 16));
-  __m128i upper =
-      _mm_or_si128(weir_internal_load_16(block + 32), weir_internal_load_16(block + 48));
-  return _mm_movemask_epi8(_mm_or_si128(lower, upper)) == 0;
+  uint64_t lower = weir_internal_not_ascii_in_16(block) | weir_internal_not_ascii_in_16(block + 16)
+                                                              << 16;
+  uint64_t upper =
+      weir_internal_not_ascii_in_16(block + 32) | weir_internal_not_ascii_in_16(block + 48) << 16;
+  return lower | upper << 32;
 }
 #endif
 
@@ -118,15 +117,6 @@ static inline uint64_t weir_internal_not_ascii_of(const char *block) {
   return weir_internal_not_ascii_sse2(block);
 #else
   return weir_internal_not_ascii_plain(block);
-#endif
-}
-
-// weir_internal_is_ascii tells whether all bytes at |block| are ASCII, and with it valid UTF-8.
-static inline bool weir_internal_is_ascii(const char *block) {
-#if defined(__SSE2__)
-  return weir_internal_is_ascii_sse2(block);
-#else
-  return weir_internal_not_ascii_plain(block) == 0;
 #endif
 }
 

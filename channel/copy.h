@@ -69,6 +69,14 @@ WEIR_MUST_USE int weir_copy_at_most(weir_read_channel *source, weir_write_channe
                                     uint64_t size, const weir_copy_options *options,
                                     uint64_t *out_count);
 
+// weir_copy_exactly is weir_copy of |size| bytes. Returns 0, or WEIR_E_END_OF_STREAM when the
+// stream ended before; then all that was there is copied. Whatever it returns, |target| took
+// *out_count bytes, and what comes behind them is unread; so after a deadline it may be called
+// again for the rest.
+WEIR_MUST_USE int weir_copy_exactly(weir_read_channel *source, weir_write_channel *target,
+                                    uint64_t size, const weir_copy_options *options,
+                                    uint64_t *out_count);
+
 // weir_copy_and_close is weir_copy that then ends the stream of |target|. When either
 // fails, or the copying coroutine is cancelled or its deadline passes, both are cancelled with that
 // code: |target| so that what it got does not look complete, |source| so that nobody writes for a

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
+#include "testing/copy_test.h"
+
 #include <gtest/gtest.h>
 
 #include <string>
 
 #include "coroutine/internal/sanitizers.h"
-#include "testing/channel_test.h"
 #include "testing/scripted_transport.h"
 #include "weir/channel.h"
 
@@ -16,38 +17,7 @@ using weir_testing::ScriptedTransport;
 // Through a variable, since no constant of the enumeration has this value.
 volatile int unknown_method = 3;
 
-class Copy : public weir_testing::ChannelTest {
- protected:
-  // Runs |body| over two scripted transports; the bytes go from the first to the second.
-  void WithTwo(std::function<void(ScriptedTransport &, ScriptedTransport &)> body) {
-    WithScript([&](ScriptedTransport &source) {
-      ScriptedTransport target;
-      body(source, target);
-      if (!target.released()) weir_connection_close(target.connection());
-    });
-  }
-
-  static void FeedAll(ScriptedTransport &script, const std::string &bytes, size_t step) {
-    for (size_t at = 0; at < bytes.size(); at += step) script.Feed(bytes.substr(at, step));
-    script.FeedEnd();
-  }
-
-  static std::string Pattern(size_t size) {
-    std::string pattern(size, '\0');
-    for (size_t i = 0; i < size; i++) pattern[i] = static_cast<char>(i * 7 % 251);
-    return pattern;
-  }
-
-  static std::string Rest(ScriptedTransport &script) {
-    std::string all;
-    char bytes[100];
-    int result;
-    while ((result = weir_read_available(script.reader(), bytes, sizeof bytes)) > 0) {
-      all.append(bytes, static_cast<size_t>(result));
-    }
-    return all;
-  }
-};
+class Copy : public weir_testing::CopyTest {};
 
 TEST_F(Copy, CopiesToTheEndHoweverItComesAndGoes) {
   const std::string all = Pattern(30000);

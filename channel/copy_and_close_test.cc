@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <initializer_list>
 #include <string>
 
 #include "testing/copy_test.h"
@@ -117,32 +118,117 @@ TEST_F(CopyAndClose, ThePeerOfAClosedTargetSeesThatItWasCutShort) {
             }));
 }
 
-// What another coroutine uses does not suffer from the end of the one that would copy.
-TEST_F(CopyAndClose, AndATeeLeaveWhatOthersUse) {
-  for (bool source_busy : {true, false}) {
-    WithTwo([&](ScriptedTransport &source, ScriptedTransport &first) {
-      ScriptedTransport second;
-      first.SetRoom(0);
-      Start([&] {
-        char byte;
-        if (source_busy) return weir_read_exactly(source.reader(), &byte, 1);
-        EXPECT_EQ(0, weir_write_string(first.writer(), "x"));
-        return weir_flush(first.writer());
-      });
-      weir_timeout timeout = weir_timeout_begin(0);
-      EXPECT_EQ(-EBUSY, weir_copy_and_close(source.reader(), first.writer(), nullptr, nullptr));
-      EXPECT_EQ(-EBUSY, weir_tee(source.reader(), second.writer(), first.writer(), nullptr));
-      EXPECT_EQ(-EBUSY, weir_tee(source.reader(), second.writer(), second.writer(), nullptr));
-      weir_timeout_end(timeout);
-      EXPECT_EQ(0, weir_read_channel_cause(source.reader()));
-      EXPECT_EQ(0, weir_write_channel_cause(first.writer()));
-      EXPECT_EQ(0, weir_write_channel_cause(second.writer()));
-      first.SetRoom(ScriptedTransport::kUnlimited);
-      source.Feed("x");
-      EXPECT_EQ(0, weir_scope_wait(nullptr));
-      (void)weir_connection_close(second.connection());
-    });
+// What others use does not suffer from the end of the coroutine that would copy: not if that was
+// cancelled, not if its deadline has passed.
+
+enum class Used { kSource, kFirst, kSecond };
+
+void ExpectUntouched(std::initializer_list<ScriptedTransport *> all) {
+  for (ScriptedTransport *each : all) {
+    EXPECT_EQ(0, weir_read_channel_cause(each->reader()));
+    EXPECT_EQ(0, weir_write_channel_cause(each->writer()));
+    EXPECT_EQ(0, each->aborted());
   }
+}
+
+TEST_F(CopyAndClose, AndATeeLeaveWhatOthersUse) {
+  for (Used used : {Used::kSource, Used::kFirst, Used::kSecond}) {
+    for (bool cancelled : {true, false}) {
+      WithTwo([&](ScriptedTransport &source, ScriptedTransport &first) {
+        ScriptedTransport second;
+        ScriptedTransport &busy = used == Used::kSecond ? second : first;
+        busy.SetRoom(0);
+        Start([&] {
+          char byte;
+          if (used == Used::kSource) return weir_read_exactly(source.reader(), &byte, 1);
+          EXPECT_EQ(0, weir_write_string(busy.writer(), "x"));
+          return weir_flush(busy.writer());
+        });
+        weir_job *job = nullptr;
+        EXPECT_EQ(0, weir_testing::LaunchCoroutine(
+                         [&] {
+                           uint64_t count = 7;
+                           weir_timeout timeout = weir_timeout_begin(cancelled ? WEIR_SECOND : 0);
+                           EXPECT_EQ(-EBUSY, weir_tee(source.reader(), first.writer(),
+                                                      second.writer(), &count));
+                           EXPECT_EQ(0u, count);
+                           EXPECT_EQ(-EBUSY, weir_copy_and_close(source.reader(), busy.writer(),
+                                                                 nullptr, &count));
+                           weir_timeout_end(timeout);
+                           return 0;
+                         },
+                         nullptr, &job));
+        if (cancelled) weir_job_cancel(job);
+        EXPECT_EQ(0, weir_job_wait(job, nullptr));
+        weir_job_close(job);
+        ExpectUntouched({&source, &first, &second});
+        busy.SetRoom(ScriptedTransport::kUnlimited);
+        source.Feed("x");
+        EXPECT_EQ(0, weir_scope_wait(nullptr));
+        (void)weir_connection_close(second.connection());
+      });
+    }
+  }
+}
+
+TEST_F(CopyAndClose, AndATeeLeaveWhatBelongsToOtherLoops) {
+  for (Used used : {Used::kSource, Used::kFirst, Used::kSecond}) {
+    weir_testing::VirtualLoop here, elsewhere;
+    ScriptedTransport source, first, second;
+    ScriptedTransport *all[] = {&source, &first, &second};
+    ScriptedTransport &other = *all[static_cast<int>(used)];
+    EXPECT_EQ(0, elsewhere.Run([&] { return weir_write_string(other.writer(), "x"); }));
+    EXPECT_EQ(0, here.Run([&] {
+      weir_timeout timeout = weir_timeout_begin(0);
+      EXPECT_EQ(-EXDEV, weir_tee(source.reader(), first.writer(), second.writer(), nullptr));
+      if (used != Used::kSecond) {
+        EXPECT_EQ(-EXDEV, weir_copy_and_close(source.reader(), first.writer(), nullptr, nullptr));
+      }
+      weir_timeout_end(timeout);
+      return 0;
+    }));
+    ExpectUntouched({&source, &first, &second});
+    for (ScriptedTransport *each : all) {
+      weir_testing::VirtualLoop &owner = each == &other ? elsewhere : here;
+      EXPECT_EQ(0, owner.Run([&] { return weir_connection_close(each->connection()); }));
+    }
+  }
+}
+
+TEST_F(CopyAndClose, AndATeeLeaveAllOutsideACoroutine) {
+  ScriptedTransport source, first, second;
+  EXPECT_EQ(-EINVAL, weir_copy_and_close(source.reader(), first.writer(), nullptr, nullptr));
+  EXPECT_EQ(-EINVAL, weir_tee(source.reader(), first.writer(), second.writer(), nullptr));
+  ExpectUntouched({&source, &first, &second});
+  for (ScriptedTransport *each : {&source, &first, &second}) {
+    EXPECT_EQ(0, RunLoop([&] { return weir_connection_close(each->connection()); }));
+  }
+}
+
+// Those that are the caller's own are cancelled, whatever keeps it from beginning.
+TEST_F(CopyAndClose, CancelsItsOwnAlsoWhenItCannotBegin) {
+  WithTwo([&](ScriptedTransport &source, ScriptedTransport &target) {
+    EXPECT_EQ(0, weir_write_channel_close(target.writer()));
+    EXPECT_EQ(WEIR_E_CLOSED,
+              weir_copy_and_close(source.reader(), target.writer(), nullptr, nullptr));
+    EXPECT_EQ(WEIR_E_CLOSED, weir_read_channel_cause(source.reader()));
+    EXPECT_EQ(0, weir_write_channel_cause(target.writer()));  // which has come to its end
+  });
+  WithTwo([&](ScriptedTransport &source, ScriptedTransport &target) {
+    weir_connection_abort(source.connection());
+    EXPECT_EQ(-ECONNABORTED,
+              weir_copy_and_close(source.reader(), target.writer(), nullptr, nullptr));
+    EXPECT_EQ(-ECONNABORTED, weir_write_channel_cause(target.writer()));
+    EXPECT_EQ(0, target.finished());
+  });
+  WithTwo([&](ScriptedTransport &source, ScriptedTransport &first) {
+    ScriptedTransport second;
+    weir_write_channel_cancel(second.writer(), -EPROTO);
+    EXPECT_EQ(-EPROTO, weir_tee(source.reader(), first.writer(), second.writer(), nullptr));
+    EXPECT_EQ(-EPROTO, weir_read_channel_cause(source.reader()));
+    EXPECT_EQ(-EPROTO, weir_write_channel_cause(first.writer()));
+    (void)weir_connection_close(second.connection());
+  });
 }
 
 }  // namespace

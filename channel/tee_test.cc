@@ -58,6 +58,10 @@ TEST_F(Tee, CancellingAnyOfTheThreeCancelsTheOthers) {
 TEST_F(Tee, ToOneChannelTwiceIsRefused) {
   WithTwo([&](ScriptedTransport &source, ScriptedTransport &target) {
     EXPECT_EQ(-EBUSY, weir_tee(source.reader(), target.writer(), target.writer(), nullptr));
+    weir_timeout timeout = weir_timeout_begin(0);
+    EXPECT_EQ(-EBUSY, weir_tee(source.reader(), target.writer(), target.writer(), nullptr));
+    weir_timeout_end(timeout);
+    EXPECT_EQ(0, weir_read_channel_cause(source.reader()));
     EXPECT_EQ(0, weir_write_channel_cause(target.writer()));
     EXPECT_EQ(0, weir_write_string(target.writer(), "free again"));
   });

@@ -23,11 +23,6 @@ static int copy(weir_internal_transfer *self, uint64_t size, const weir_copy_opt
   return result < 0 ? result : weir_internal_transfer_flush(self);
 }
 
-int weir_copy(weir_read_channel *source, weir_write_channel *target,
-              const weir_copy_options *options, uint64_t *out_count) {
-  return weir_copy_at_most(source, target, UINT64_MAX, options, out_count);
-}
-
 int weir_copy_at_most(weir_read_channel *source, weir_write_channel *target, uint64_t size,
                       const weir_copy_options *options, uint64_t *out_count) {
   weir_internal_transfer self = transfer_of(source, target);
@@ -39,6 +34,19 @@ int weir_copy_at_most(weir_read_channel *source, weir_write_channel *target, uin
   result = weir_internal_transfer_reason(&self, copy(&self, size, options));
   if (out_count != NULL) *out_count = self.count;
   return weir_internal_transfer_leave(&self, result);
+}
+
+int weir_copy(weir_read_channel *source, weir_write_channel *target,
+              const weir_copy_options *options, uint64_t *out_count) {
+  return weir_copy_at_most(source, target, UINT64_MAX, options, out_count);
+}
+
+int weir_copy_exactly(weir_read_channel *source, weir_write_channel *target, uint64_t size,
+                      const weir_copy_options *options, uint64_t *out_count) {
+  uint64_t count;
+  int result = weir_copy_at_most(source, target, size, options, &count);
+  if (out_count != NULL) *out_count = count;
+  return result == 0 && count < size ? WEIR_E_END_OF_STREAM : result;
 }
 
 // Copies all and ends; on failure cancels everything.

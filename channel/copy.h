@@ -3,10 +3,11 @@
 // weir/copy.h: from channels to channels, and coroutines at the end of a channel.
 //
 // Copies suspend as the reads and writes do that they consist of, and return their failures. Bytes
-// that were read but could not be written are not lost: they stay unread. After a copy by splice(2)
-// that was cut short these may be more than the channel's capacity, up to 1 MiB of them, in a pipe
-// of the kernel that the source keeps until they are read or it is ended. When the source runs dry
-// for a moment, what was copied is flushed before the wait, whatever the target's auto-flush says.
+// that were read but could not be written are not lost: they stay unread. After a copy that was cut
+// short these may be more than the channel's capacity: up to 64 KiB, if that is within its limit
+// (weir/read_channel.h); and by splice(2) up to 1 MiB, in a pipe of the kernel that the source
+// keeps until they are read or it is ended. When the source runs dry for a moment, what was copied
+// is flushed before the wait, whatever the target's auto-flush says.
 //
 // Example:
 //   static int count_to_three(weir_write_channel *output, void *argument) {
@@ -66,6 +67,14 @@ WEIR_MUST_USE int weir_copy(weir_read_channel *source, weir_write_channel *targe
 // weir_copy_at_most is weir_copy of up to |size| bytes, fewer only when the stream ends before or
 // on failure. 0 copies nothing, and flushes; UINT64_MAX copies all there is.
 WEIR_MUST_USE int weir_copy_at_most(weir_read_channel *source, weir_write_channel *target,
+                                    uint64_t size, const weir_copy_options *options,
+                                    uint64_t *out_count);
+
+// weir_copy_exactly is weir_copy of |size| bytes. Returns 0, or WEIR_E_END_OF_STREAM when the
+// stream ended before; then all that was there is copied. Whatever it returns, |target| took
+// *out_count bytes, and what comes behind them is unread; so after a deadline it may be called
+// again for the rest.
+WEIR_MUST_USE int weir_copy_exactly(weir_read_channel *source, weir_write_channel *target,
                                     uint64_t size, const weir_copy_options *options,
                                     uint64_t *out_count);
 

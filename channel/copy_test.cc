@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
+#include "testing/copy_test.h"
+
 #include <gtest/gtest.h>
 
 #include <string>
 
 #include "coroutine/internal/sanitizers.h"
-#include "testing/channel_test.h"
 #include "testing/scripted_transport.h"
 #include "weir/channel.h"
 
@@ -16,38 +17,7 @@ using weir_testing::ScriptedTransport;
 // Through a variable, since no constant of the enumeration has this value.
 volatile int unknown_method = 3;
 
-class Copy : public weir_testing::ChannelTest {
- protected:
-  // Runs |body| over two scripted transports; the bytes go from the first to the second.
-  void WithTwo(std::function<void(ScriptedTransport &, ScriptedTransport &)> body) {
-    WithScript([&](ScriptedTransport &source) {
-      ScriptedTransport target;
-      body(source, target);
-      if (!target.released()) weir_connection_close(target.connection());
-    });
-  }
-
-  static void FeedAll(ScriptedTransport &script, const std::string &bytes, size_t step) {
-    for (size_t at = 0; at < bytes.size(); at += step) script.Feed(bytes.substr(at, step));
-    script.FeedEnd();
-  }
-
-  static std::string Pattern(size_t size) {
-    std::string pattern(size, '\0');
-    for (size_t i = 0; i < size; i++) pattern[i] = static_cast<char>(i * 7 % 251);
-    return pattern;
-  }
-
-  static std::string Rest(ScriptedTransport &script) {
-    std::string all;
-    char bytes[100];
-    int result;
-    while ((result = weir_read_available(script.reader(), bytes, sizeof bytes)) > 0) {
-      all.append(bytes, static_cast<size_t>(result));
-    }
-    return all;
-  }
-};
+class Copy : public weir_testing::CopyTest {};
 
 TEST_F(Copy, CopiesToTheEndHoweverItComesAndGoes) {
   const std::string all = Pattern(30000);
@@ -140,7 +110,7 @@ TEST_F(Copy, ALargePieceIsNotCopiedIntoTheTargetsBuffer) {
     allocator().ResetPeak();
     long before = allocator().block_bytes();
     EXPECT_EQ(0, weir_copy(source.reader(), target.writer(), nullptr, nullptr));
-    EXPECT_LE(allocator().peak_block_bytes() - before, 2 * 16384);
+    EXPECT_LE(allocator().peak_block_bytes() - before, (16 + 64 + 1) * 1024);
   });
 }
 
@@ -240,173 +210,6 @@ TEST_F(Copy, AClosedTargetTakesNothing) {
   });
 }
 
-// Another coroutine ends one of the channels, in both places where a copy may wait.
-
-TEST_F(Copy, ClosingOrAbortingEitherConnectionEndsIt) {
-  for (bool waits_for_source : {true, false}) {
-    for (bool end_source : {true, false}) {
-      for (bool abort : {true, false}) {
-        WithTwo([&](ScriptedTransport &source, ScriptedTransport &target) {
-          if (!waits_for_source) {
-            source.Feed("stuck");
-            target.SetRoom(0);
-          }
-          int result = 0;
-          Start([&] {
-            result = weir_copy(source.reader(), target.writer(), nullptr, nullptr);
-            return 0;
-          });
-          weir_connection *ended = end_source ? source.connection() : target.connection();
-          int64_t before = weir_now();
-          if (abort) {
-            weir_connection_abort(ended);
-            EXPECT_EQ(0, weir_yield());
-          } else {
-            weir_connection_set_close_timeout(ended, 1);
-            (void)weir_connection_close(ended);
-            EXPECT_LE(weir_now(), before + 1);
-          }
-          EXPECT_EQ(abort ? -ECONNABORTED : WEIR_E_CLOSED, result);
-          target.SetRoom(ScriptedTransport::kUnlimited);
-        });
-      }
-    }
-  }
-}
-
-TEST_F(Copy, CancellingEitherChannelEndsItWithTheCause) {
-  for (bool waits_for_source : {true, false}) {
-    for (bool end_source : {true, false}) {
-      WithTwo([&](ScriptedTransport &source, ScriptedTransport &target) {
-        if (!waits_for_source) {
-          source.Feed("stuck");
-          target.SetRoom(0);
-        }
-        int result = 0;
-        Start([&] {
-          result = weir_copy(source.reader(), target.writer(), nullptr, nullptr);
-          return 0;
-        });
-        if (end_source) weir_read_channel_cancel(source.reader(), -EPROTO);
-        if (!end_source) weir_write_channel_cancel(target.writer(), -EPROTO);
-        EXPECT_EQ(0, weir_yield());
-        EXPECT_EQ(-EPROTO, result);
-        target.SetRoom(ScriptedTransport::kUnlimited);
-      });
-    }
-  }
-}
-
-// The copy is about to run when another coroutine ends one of its channels: it must not wait again.
-
-enum class Ending { kAbort, kCancel, kClose };
-
-static void EndSource(ScriptedTransport &script, Ending how) {
-  if (how == Ending::kAbort) weir_connection_abort(script.connection());
-  if (how == Ending::kCancel) weir_read_channel_cancel(script.reader(), -EPROTO);
-  if (how == Ending::kClose) (void)weir_connection_close(script.connection());
-}
-
-static void EndTarget(ScriptedTransport &script, Ending how) {
-  if (how == Ending::kAbort) weir_connection_abort(script.connection());
-  if (how == Ending::kCancel) weir_write_channel_cancel(script.writer(), -EPROTO);
-  if (how == Ending::kClose) (void)weir_connection_close(script.connection());
-}
-
-static int CodeOf(Ending how) {
-  if (how == Ending::kAbort) return -ECONNABORTED;
-  return how == Ending::kCancel ? -EPROTO : WEIR_E_CLOSED;
-}
-
-constexpr Ending kEndings[] = {Ending::kAbort, Ending::kCancel, Ending::kClose};
-
-TEST_F(Copy, TheEndOfTheSourceIsNotMissedByACopyThatWasJustWoken) {
-  for (Ending how : kEndings) {
-    for (size_t size : {100, 9000}) {
-      WithTwo([&](ScriptedTransport &source, ScriptedTransport &target) {
-        source.Feed(Pattern(size));
-        target.SetRoom(0);
-        int result = 0;
-        Start([&] {
-          result = weir_copy(source.reader(), target.writer(), nullptr, nullptr);
-          return 0;
-        });
-        target.AddRoom(10);
-        weir_connection_set_close_timeout(source.connection(), 0);
-        int64_t before = weir_now();
-        EndSource(source, how);
-        for (int i = 0; i < 3; i++) EXPECT_EQ(0, weir_yield());
-        EXPECT_EQ(CodeOf(how), result);
-        EXPECT_LT(weir_now() - before, WEIR_SECOND);
-        target.SetRoom(ScriptedTransport::kUnlimited);
-      });
-    }
-  }
-}
-
-TEST_F(Copy, TheEndOfTheTargetIsNotMissedByACopyThatHasJustFlushed) {
-  for (Ending how : kEndings) {
-    WithTwo([&](ScriptedTransport &source, ScriptedTransport &target) {
-      source.Feed("flushed");
-      target.SetRoom(0);
-      int result = 0;
-      Start([&] {
-        result = weir_copy(source.reader(), target.writer(), nullptr, nullptr);
-        return 0;
-      });
-      target.SetRoom(ScriptedTransport::kUnlimited);
-      int64_t before = weir_now();
-      EndTarget(target, how);
-      for (int i = 0; i < 3; i++) EXPECT_EQ(0, weir_yield());
-      EXPECT_EQ(CodeOf(how), result);
-      EXPECT_LT(weir_now() - before, WEIR_SECOND);
-    });
-  }
-}
-
-TEST_F(Copy, TheEndOfOneTargetIsNotMissedByATeeThatWasJustWokenByTheOther) {
-  for (Ending how : kEndings) {
-    for (size_t size : {100, 9000}) {
-      WithTwo([&](ScriptedTransport &source, ScriptedTransport &first) {
-        ScriptedTransport second;
-        source.Feed(Pattern(size));
-        first.SetRoom(0);
-        int result = 0;
-        Start([&] {
-          result = weir_tee(source.reader(), first.writer(), second.writer(), nullptr);
-          return 0;
-        });
-        first.AddRoom(10);
-        int64_t before = weir_now();
-        EndTarget(second, how);
-        for (int i = 0; i < 3; i++) EXPECT_EQ(0, weir_yield());
-        EXPECT_EQ(CodeOf(how), result);
-        EXPECT_LT(weir_now() - before, WEIR_SECOND);
-        first.SetRoom(ScriptedTransport::kUnlimited);
-        if (!second.released()) (void)weir_connection_close(second.connection());
-      });
-    }
-  }
-}
-
-// The interruption is over with the copy: what its coroutine does next may wait.
-TEST_F(Copy, ItsCoroutineGoesOnAfterAnEnd) {
-  WithTwo([&](ScriptedTransport &source, ScriptedTransport &target) {
-    source.Feed("some");
-    target.SetRoom(0);
-    int delayed = -1;
-    Start([&] {
-      EXPECT_EQ(-EPROTO, weir_copy_and_close(source.reader(), target.writer(), nullptr, nullptr));
-      delayed = weir_delay(WEIR_MILLISECOND);
-      return 0;
-    });
-    target.AddRoom(1);
-    weir_read_channel_cancel(source.reader(), -EPROTO);
-    EXPECT_EQ(0, weir_scope_wait(nullptr));
-    EXPECT_EQ(0, delayed);
-  });
-}
-
 TEST_F(Copy, AConnectionEchoesItself) {
   EXPECT_EQ(0, RunLoop([&] {
               weir_connection *near = nullptr, *far = nullptr;
@@ -429,182 +232,6 @@ TEST_F(Copy, AConnectionEchoesItself) {
               EXPECT_EQ(0, weir_connection_close(near));
               return weir_scope_wait(nullptr);
             }));
-}
-
-TEST_F(Copy, AndCloseEndsTheTarget) {
-  WithTwo([&](ScriptedTransport &source, ScriptedTransport &target) {
-    FeedAll(source, "all of it", 2);
-    uint64_t count = 0;
-    EXPECT_EQ(0, weir_copy_and_close(source.reader(), target.writer(), nullptr, &count));
-    EXPECT_EQ(9u, count);
-    EXPECT_EQ("all of it", target.sent());
-    EXPECT_EQ(1, target.finished());
-  });
-}
-
-TEST_F(Copy, AndCloseCancelsBothWhenItFails) {
-  WithTwo([&](ScriptedTransport &source, ScriptedTransport &target) {
-    source.Feed("partial");
-    source.FeedFailure(-ECONNRESET);
-    EXPECT_EQ(-ECONNRESET, weir_copy_and_close(source.reader(), target.writer(), nullptr, nullptr));
-    EXPECT_EQ(-ECONNRESET, weir_write_channel_cause(target.writer()));
-    EXPECT_EQ(1, target.aborted());
-    EXPECT_EQ(0, target.finished());
-  });
-  WithTwo([&](ScriptedTransport &source, ScriptedTransport &target) {
-    source.Feed("lost");
-    target.FailWrites(-EPIPE);
-    EXPECT_EQ(-EPIPE, weir_copy_and_close(source.reader(), target.writer(), nullptr, nullptr));
-  });
-  WithTwo([&](ScriptedTransport &source, ScriptedTransport &target) {
-    EXPECT_EQ(-ETIMEDOUT, AtOnce([&] {
-      return weir_copy_and_close(source.reader(), target.writer(), nullptr, nullptr);
-    }));
-    EXPECT_EQ(-ETIMEDOUT, weir_read_channel_cause(source.reader()));
-    EXPECT_EQ(-ETIMEDOUT, weir_write_channel_cause(target.writer()));
-  });
-  WithTwo([&](ScriptedTransport &source, ScriptedTransport &target) {
-    weir_timeout timeout = weir_timeout_begin(0);  // before it begins
-    EXPECT_EQ(-ETIMEDOUT, weir_copy_and_close(source.reader(), target.writer(), nullptr, nullptr));
-    weir_timeout_end(timeout);
-    EXPECT_EQ(-ETIMEDOUT, weir_read_channel_cause(source.reader()));
-    EXPECT_EQ(-ETIMEDOUT, weir_write_channel_cause(target.writer()));
-  });
-}
-
-// Whoever closes the target of a copy that has not come to the end breaks the stream off.
-TEST_F(Copy, AndCloseDoesNotLetAClosedTargetLookComplete) {
-  for (bool waits_for_source : {true, false}) {
-    WithTwo([&](ScriptedTransport &source, ScriptedTransport &target) {
-      source.Feed(Pattern(6000));
-      if (!waits_for_source) target.SetRoom(5000);
-      int result = 0;
-      Start([&] {
-        result = weir_copy_and_close(source.reader(), target.writer(), nullptr, nullptr);
-        return 0;
-      });
-      EXPECT_EQ(-ECONNABORTED, weir_connection_close(target.connection()));
-      EXPECT_EQ(WEIR_E_CLOSED, result);
-      EXPECT_EQ(1, target.aborted());
-      EXPECT_EQ(0, target.finished());
-    });
-  }
-}
-
-TEST_F(Copy, AClosedTargetEndsBetweenPiecesOnly) {
-  for (bool waits_for_source : {true, false}) {
-    WithTwo([&](ScriptedTransport &source, ScriptedTransport &target) {
-      source.Feed(Pattern(6000));
-      if (!waits_for_source) target.SetRoom(5000);
-      Start([&] {
-        EXPECT_EQ(WEIR_E_CLOSED, weir_copy(source.reader(), target.writer(), nullptr, nullptr));
-        return 0;
-      });
-      EXPECT_EQ(waits_for_source ? 0 : -ECONNABORTED, weir_connection_close(target.connection()));
-      EXPECT_EQ(waits_for_source ? 0 : 1, target.aborted());
-      EXPECT_EQ(waits_for_source ? 1 : 0, target.finished());
-    });
-  }
-}
-
-TEST_F(Copy, ThePeerOfAClosedTargetSeesThatItWasCutShort) {
-  EXPECT_EQ(0, RunLoop([&] {
-              weir_connection *from[2], *to[2];
-              EXPECT_EQ(0, weir_pipe(&from[0], &from[1], nullptr));
-              EXPECT_EQ(0, weir_pipe(&to[0], &to[1], nullptr));
-              Start([&] {
-                EXPECT_EQ(WEIR_E_CLOSED, weir_copy_and_close(weir_open_read_channel(from[1]),
-                                                             weir_open_write_channel(to[0], false),
-                                                             nullptr, nullptr));
-                return 0;
-              });
-              EXPECT_EQ(0, weir_write_string(weir_open_write_channel(from[0], true), "a part"));
-              EXPECT_EQ(0, weir_delay(WEIR_MILLISECOND));
-              EXPECT_EQ(-ECONNABORTED, weir_connection_close(to[0]));
-              uint64_t count = 0;
-              EXPECT_EQ(-ECONNRESET, weir_read_discard_exactly(weir_open_read_channel(to[1]),
-                                                               UINT64_MAX, &count));
-              for (weir_connection *each : {from[0], from[1], to[1]}) {
-                weir_connection_abort(each);
-                (void)weir_connection_close(each);
-              }
-              return 0;
-            }));
-}
-
-TEST_F(Copy, TeeDeliversToBoth) {
-  const std::string all = Pattern(20000);
-  WithTwo([&](ScriptedTransport &source, ScriptedTransport &first) {
-    ScriptedTransport second;
-    FeedAll(source, all, 3000);
-    first.LimitWrites(100);
-    uint64_t count = 0;
-    EXPECT_EQ(0, weir_tee(source.reader(), first.writer(), second.writer(), &count));
-    EXPECT_EQ(all.size(), count);
-    EXPECT_TRUE(all == first.sent());
-    EXPECT_TRUE(all == second.sent());
-    EXPECT_EQ(1, first.finished());
-    EXPECT_EQ(1, second.finished());
-    weir_connection_close(second.connection());
-  });
-}
-
-TEST_F(Copy, CancellingAnyOfTheThreeOfATeeCancelsTheOthers) {
-  for (int which = 0; which < 3; which++) {
-    WithTwo([&](ScriptedTransport &source, ScriptedTransport &first) {
-      ScriptedTransport second;
-      int result = 0;
-      Start([&] {
-        result = weir_tee(source.reader(), first.writer(), second.writer(), nullptr);
-        return 0;
-      });
-      if (which == 0) weir_read_channel_cancel(source.reader(), -EPROTO);
-      if (which == 1) weir_write_channel_cancel(first.writer(), -EPROTO);
-      if (which == 2) weir_write_channel_cancel(second.writer(), -EPROTO);
-      EXPECT_EQ(0, weir_yield());
-      EXPECT_EQ(-EPROTO, result);
-      EXPECT_EQ(-EPROTO, weir_read_channel_cause(source.reader()));
-      EXPECT_EQ(-EPROTO, weir_write_channel_cause(first.writer()));
-      EXPECT_EQ(-EPROTO, weir_write_channel_cause(second.writer()));
-      (void)weir_connection_close(second.connection());
-    });
-  }
-}
-
-// What another coroutine uses does not suffer from the end of the one that would copy.
-TEST_F(Copy, AndCloseAndTeeLeaveWhatOthersUse) {
-  for (bool source_busy : {true, false}) {
-    WithTwo([&](ScriptedTransport &source, ScriptedTransport &first) {
-      ScriptedTransport second;
-      first.SetRoom(0);
-      Start([&] {
-        char byte;
-        if (source_busy) return weir_read_exactly(source.reader(), &byte, 1);
-        EXPECT_EQ(0, weir_write_string(first.writer(), "x"));
-        return weir_flush(first.writer());
-      });
-      weir_timeout timeout = weir_timeout_begin(0);
-      EXPECT_EQ(-EBUSY, weir_copy_and_close(source.reader(), first.writer(), nullptr, nullptr));
-      EXPECT_EQ(-EBUSY, weir_tee(source.reader(), second.writer(), first.writer(), nullptr));
-      EXPECT_EQ(-EBUSY, weir_tee(source.reader(), second.writer(), second.writer(), nullptr));
-      weir_timeout_end(timeout);
-      EXPECT_EQ(0, weir_read_channel_cause(source.reader()));
-      EXPECT_EQ(0, weir_write_channel_cause(first.writer()));
-      EXPECT_EQ(0, weir_write_channel_cause(second.writer()));
-      first.SetRoom(ScriptedTransport::kUnlimited);
-      source.Feed("x");
-      EXPECT_EQ(0, weir_scope_wait(nullptr));
-      (void)weir_connection_close(second.connection());
-    });
-  }
-}
-
-TEST_F(Copy, ATeeToOneChannelTwiceIsRefused) {
-  WithTwo([&](ScriptedTransport &source, ScriptedTransport &target) {
-    EXPECT_EQ(-EBUSY, weir_tee(source.reader(), target.writer(), target.writer(), nullptr));
-    EXPECT_EQ(0, weir_write_channel_cause(target.writer()));
-    EXPECT_EQ(0, weir_write_string(target.writer(), "free again"));
-  });
 }
 
 // Ktor's ByteWriteLargeTransfersTest: a channel does not grow, however much passes through it.

@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "testing/channel_test.h"
+#include "testing/copy_test.h"
 #include "testing/scripted_transport.h"
 #include "weir/channel.h"
 
@@ -12,32 +12,7 @@ namespace {
 
 using weir_testing::ScriptedTransport;
 
-class CopyUntil : public weir_testing::ChannelTest {
- protected:
-  // Runs |body| over two scripted transports; the bytes go from the first to the second.
-  void WithTwo(std::function<void(ScriptedTransport &, ScriptedTransport &)> body) {
-    WithScript([&](ScriptedTransport &source) {
-      ScriptedTransport target;
-      body(source, target);
-      if (!target.released()) weir_connection_close(target.connection());
-    });
-  }
-
-  static void FeedAll(ScriptedTransport &script, const std::string &bytes, size_t step) {
-    for (size_t at = 0; at < bytes.size(); at += step) script.Feed(bytes.substr(at, step));
-    script.FeedEnd();
-  }
-
-  static std::string Rest(ScriptedTransport &script) {
-    std::string all;
-    char bytes[100];
-    int result;
-    while ((result = weir_read_available(script.reader(), bytes, sizeof bytes)) > 0) {
-      all.append(bytes, static_cast<size_t>(result));
-    }
-    return all;
-  }
-};
+class CopyUntil : public weir_testing::CopyTest {};
 
 TEST_F(CopyUntil, FindsTheDelimiterHoweverTheStreamIsCut) {
   struct Case {

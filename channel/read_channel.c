@@ -7,6 +7,9 @@
 
 #include "channel/internal/connection.h"
 
+// From here on a larger buffer makes a copy of much no cheaper.
+enum { BULK_SIZE = 64 * 1024 };
+
 // The buffer and its room
 
 static inline void give_back(weir_read_channel *channel) {
@@ -74,9 +77,24 @@ static int grow(weir_read_channel *channel) {
   return move_to(channel, size);
 }
 
+// A copy that finds more than the capacity takes as much at once as pays, but no more than may be
+// handed out as one span, should it be cut short. 0 if that is not more than usual.
+static size_t bulk_size(const weir_read_channel *channel) {
+  size_t limit = weir_internal_reader_limit(channel);
+  size_t size = limit < BULK_SIZE ? limit : BULK_SIZE;
+  return size > channel->capacity ? size : 0;
+}
+
+// The size of the large buffer that the read in flight would have; 0 if the usual one will do.
+static size_t wished_size(const weir_read_channel *channel) {
+  if (channel->for_line) return channel->long_line;
+  return channel->in_bulk ? bulk_size(channel) : 0;
+}
+
 static inline int take_buffer(weir_read_channel *channel) {
-  // If there is no memory for a long line, its beginning may do for now.
-  if (expects_long_line(channel) && move_to(channel, channel->long_line) == 0) return 0;
+  // If there is no memory for a large buffer, the usual one may do for now.
+  size_t wished = wished_size(channel);
+  if (wished > 0 && move_to(channel, wished) == 0) return 0;
   weir_internal_buffer_pool *pool = weir_internal_reader_connection(channel)->pool;
   channel->buffer = weir_internal_buffer_take(pool, usual_size(channel));
   if (channel->buffer == NULL) return -ENOMEM;

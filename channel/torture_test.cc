@@ -94,6 +94,37 @@ int ReadToTheEnd(weir_connection *connection, bool *answered) {
   return result == WEIR_E_END_OF_STREAM ? 0 : result;
 }
 
+// A length and as many bytes, which come back by a copy; then the end, in the middle of a number.
+
+int EchoExactly(weir_connection *connection) {
+  weir_read_channel *input = weir_open_read_channel(connection);
+  weir_write_channel *output = weir_open_write_channel(connection, false);
+  uint32_t size;
+  int result = weir_read_uint32_be(input, &size);
+  uint64_t count = 0;
+  if (result == 0) result = weir_copy_exactly(input, output, size, nullptr, &count);
+  if (result == 0 && count != size) result = -EIO;
+  if (result == 0) result = weir_copy_exactly(input, output, 4, nullptr, &count);
+  if (result == 0) return -EIO;
+  return result == WEIR_E_END_OF_STREAM && count == 3 ? 0 : result;
+}
+
+int AskForAnExactEcho(weir_connection *connection, bool *answered) {
+  const std::string data(10000, 'y');
+  weir_write_channel *output = weir_open_write_channel(connection, true);
+  weir_write_channel_options options = {};
+  options.capacity = 2 * data.size();
+  int result = weir_write_channel_configure(output, &options);
+  if (result == 0) result = weir_write_uint32_be(output, static_cast<uint32_t>(data.size()));
+  if (result == 0) result = weir_write_string(output, data.c_str());
+  if (result == 0) result = weir_write_string(output, "end");
+  std::string back(data.size(), '?');
+  weir_read_channel *input = weir_open_read_channel(connection);
+  if (result == 0) result = weir_read_fully(input, back.data(), back.size(), nullptr);
+  *answered = back == data;
+  return result < 0 ? result : weir_write_channel_close(output);
+}
+
 // One end breaks off in the middle of a line. The other one is told, and does not take it for one.
 int BreakOff(weir_connection *connection) {
   weir_write_channel *output = weir_open_write_channel(connection, false);
@@ -160,6 +191,7 @@ std::vector<Scenario> Scenarios() {
       Of("Lines", {0, AnswerLines, AskLines<30000>}),
       Of("LinesThroughOneByte", {1, AnswerLines, AskLines<50>}),
       Of("CloseWithOutput", {1000, WriteAndLeave, ReadToTheEnd}),
+      Of("EchoExactly", {1000, EchoExactly, AskForAnExactEcho}),
       Of("BreakOff", {0, BreakOff, ReadHalf}),
   };
 }

@@ -13,6 +13,9 @@ using Outcome = StreamModel::Outcome;
 
 namespace {
 
+// Of the copies of a number of bytes, some are exact.
+bool IsExact(const Step &step) { return step.high() >= 4; }
+
 // A connection over memory.
 struct Memory {
   explicit Memory(const std::string &input) : text(input) {
@@ -54,7 +57,7 @@ void World::JudgeCopyOut(Actor &actor, int kind, const Step &step, int result, u
     bool limited = kind == 0 && step.high() < 8;
     if (!limited) return stream.Remaining(SIZE_MAX);
     Result copied = stream.Fully(step.size());
-    if (copied.outcome == Outcome::kEnd) copied.outcome = Outcome::kDone;
+    if (copied.outcome == Outcome::kEnd && !IsExact(step)) copied.outcome = Outcome::kDone;
     return copied;
   };
   if (actor.patient) CheckPatience(actor, kNames[kind], expect(Visible(actor)));
@@ -84,7 +87,7 @@ void World::CopyOut(Actor &actor, const Step &step, int kind) {
   weir_read_until_options until_options = OptionsOf(until);
   weir_copy_options options = {};
   options.method = (step.argument & 128) != 0 ? WEIR_COPY_ANY : WEIR_COPY_THROUGH_MEMORY;
-  uint64_t most = kind == 0 && step.high() < 8 ? step.size() : UINT64_MAX;
+  auto *limited = IsExact(step) ? weir_copy_exactly : weir_copy_at_most;
   if (begun) {
     // A failed tee has cancelled the reader by the time it returns.
     if (kind >= 2) end.input->write_reasons.insert({-ECANCELED, -ETIMEDOUT, -ENOMEM});
@@ -92,7 +95,10 @@ void World::CopyOut(Actor &actor, const Step &step, int kind) {
     if (kind >= 2) told.insert(end.input->read_reasons.begin(), end.input->read_reasons.end());
     result = Call(actor, step, &end.input->reading, [&] {
       weir_write_channel *target = first.writer();
-      if (kind == 0) return weir_copy_at_most(end.reader, target, most, &options, &count);
+      if (kind == 0 && step.high() < 8) {
+        return limited(end.reader, target, step.size(), &options, &count);
+      }
+      if (kind == 0) return weir_copy(end.reader, target, &options, &count);
       if (kind == 2) return weir_tee(end.reader, target, second.writer(), &count);
       if (kind == 3) return weir_copy_and_close(end.reader, target, &options, &count);
       return weir_copy_until(end.reader, BytesOf(until.delimiter), &until_options, target, &count);

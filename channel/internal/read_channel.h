@@ -62,6 +62,7 @@ struct weir_read_channel {
   weir_internal_interruptible *holder;
   bool ended;          // the transport has reported the end of the stream
   bool for_line;       // the read in flight is for a line, which may use all of the buffer
+  bool in_bulk;        // the reads in flight are for a copy, which may use a large buffer
   bool ahead;          // what does not fit into |direct| may go into the buffer
   bool resynchronise;  // as in the options
   bool cancelled;      // |failure| is the cause of weir_read_channel_cancel

@@ -102,9 +102,9 @@ class Bench:
     def _server(self, command):
         return processes.Server(command, self._settings.server_core)
 
-    def _load(self, server, workload):
+    def _load(self, server, workload, prepare=processes.pinned):
         return processes.Load(self._program("load_generator"), server.port, workload,
-                              self._settings.load_core)
+                              self._settings.load_core, prepare)
 
     def _ratio(self, row, workload, subject):
         reference = self._reference(workload)
@@ -117,7 +117,7 @@ class Bench:
         first = figures.median_of(first for first, _ in costs).value
         return Result(row, value, low, high, first * workload.unit_size / 1000)
 
-    def _alternated(self, commands, workload, serve, measure):
+    def _alternated(self, commands, workload, serve, measure, prepare_load=processes.pinned):
         """What `measure` makes of each of two servers and its load, in as many rounds as are set.
 
         Both servers are there, with all their connections, all the time; one after the other is
@@ -132,7 +132,8 @@ class Bench:
                 pairs = []
                 for command in commands[::direction]:
                     server = running.enter_context(serve(command))
-                    pairs.append((server, running.enter_context(self._load(server, workload))))
+                    load = running.enter_context(self._load(server, workload, prepare_load))
+                    pairs.append((server, load))
                 measured.append([measure(server, load) for server, load in pairs][::direction])
         return measured
 
@@ -153,7 +154,6 @@ class Bench:
                   for pair in self._counts_of(workload)]
         reference = figures.median_of(first for first, _ in counts).value
         if row.kind == workloads.WAITS:
-            # How many events a wait finds is the scheduler's doing, too.
             ratio = figures.median_of(second / first for first, second in counts)
             return Result(row, *ratio, reference)
         return Result(row, *figures.median_of(second for _, second in counts), reference)
@@ -176,7 +176,8 @@ class Bench:
                 units = load.run_rounds(rounds)
                 return [(after - start) / units for start, after in zip(before, server.counts())]
 
-            self._counts[workload] = self._alternated(commands, workload, serve, count)
+            self._counts[workload] = self._alternated(commands, workload, serve, count,
+                                                      processes.never_preempting)
         return self._counts[workload]
 
     def _memory(self, row, workload, _subject):

@@ -20,10 +20,16 @@ class ProgramFailed(Exception):
     """A server or a load generator did not do what it should."""
 
 
-def _pin(core):
+def pinned(core):
     """For a new process: keeps it on one core, if one is given."""
     if core is not None:
         os.sched_setaffinity(0, {core})
+
+
+def never_preempting(core):
+    """For a new process: pinned, and when it is woken it lets whoever runs go on (sched(7))."""
+    pinned(core)
+    os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
 def free_port():
@@ -36,12 +42,12 @@ def free_port():
 class Server:
     """A running server: `command` with its host and port added."""
 
-    def __init__(self, command, core=None, environment=None):
+    def __init__(self, command, core=None, environment=None, prepare=pinned):
         self.port = free_port()
         self.name = os.path.basename(command[0])
         self._process = subprocess.Popen(
             command + [HOST, str(self.port)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            env={**os.environ, **(environment or {})}, preexec_fn=lambda: _pin(core))
+            env={**os.environ, **(environment or {})}, preexec_fn=lambda: prepare(core))
         try:
             self._wait_until_listening()
         except BaseException:
@@ -89,7 +95,12 @@ class Server:
 
 
 class CountedServer(Server):
-    """A server that counts its system calls."""
+    """A server that counts its system calls.
+
+    It and its load should never preempt each other. How many events one wait finds would otherwise
+    be decided by the scheduler: often the first line that is sent wakes a server that then runs at
+    once, finds just this line, and waits again.
+    """
 
     _FORMAT = "4Q"  # as in counts.h
 
@@ -97,7 +108,8 @@ class CountedServer(Server):
         self._file = tempfile.NamedTemporaryFile()
         self._file.truncate(struct.calcsize(self._FORMAT))
         try:
-            super().__init__(command, core, {"WEIR_BENCH_COUNTS": self._file.name})
+            super().__init__(command, core, {"WEIR_BENCH_COUNTS": self._file.name},
+                             never_preempting)
         except BaseException:
             self._file.close()
             raise
@@ -119,13 +131,13 @@ class CountedServer(Server):
 class Load:
     """A running load generator, all of whose connections are open."""
 
-    def __init__(self, program, port, workload, core=None):
+    def __init__(self, program, port, workload, core=None, prepare=pinned):
         self._process = subprocess.Popen(
             [program, f"--port={port}", f"--mode={workload.mode}",
              f"--connections={workload.connections}", f"--line={workload.line_size}",
              f"--in-flight={workload.in_flight}"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-            preexec_fn=lambda: _pin(core))
+            preexec_fn=lambda: prepare(core))
         try:
             self._answer("ready")
         except BaseException:

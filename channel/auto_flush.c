@@ -6,6 +6,12 @@
 
 #include "channel/internal/connection.h"
 
+static int could_not_send(weir_write_channel *channel, int failure) {
+  // Without memory the transport may go on later, if somebody asks it to.
+  if (failure == -EAGAIN || failure == -ENOMEM) return failure;
+  return weir_internal_writer_fail(channel, failure);
+}
+
 static inline int send_now(weir_write_channel *channel) {
   if (channel->failure < 0) return channel->failure;
   weir_connection *connection = weir_internal_writer_connection(channel);
@@ -13,9 +19,7 @@ static inline int send_now(weir_write_channel *channel) {
   while ((pending = weir_internal_writer_pending(channel)) > 0) {
     struct iovec buffer = {channel->buffer + channel->start, pending};
     int result = connection->transport->write(connection, &buffer, 1, false);
-    // Without memory the transport may go on later, if somebody asks it to.
-    if (result == -EAGAIN || result == -ENOMEM) return result;
-    if (result < 0) return weir_internal_writer_fail(channel, result);
+    if (result < 0) return could_not_send(channel, result);
     channel->start += (uint32_t)result;
     channel->gone += (uint32_t)result;
   }

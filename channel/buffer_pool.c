@@ -4,6 +4,9 @@
 
 static const char key;
 
+// Of all loops without memory for their own. Since it keeps nothing, nobody ever writes to it.
+static weir_internal_buffer_pool without_room;
+
 static void release_all(char **buffers, size_t count, size_t size) {
   for (size_t i = 0; i < count; i++) {
     weir_internal_buffer_permit(buffers[i], size);
@@ -23,14 +26,16 @@ weir_internal_buffer_pool *weir_internal_buffer_pool_of(weir_internal_loop *loop
       (weir_internal_buffer_pool *)weir_internal_loop_local(loop, &key);
   if (pool != NULL) return pool;
   pool = (weir_internal_buffer_pool *)weir_internal_allocate(sizeof *pool);
-  if (pool == NULL) return NULL;
+  if (pool == NULL) return &without_room;
+  pool->room = WEIR_INTERNAL_POOLED_BUFFERS;
+  pool->large_room = WEIR_INTERNAL_LARGE_POOLED_BUFFERS;
   if (weir_internal_loop_set_local(loop, &key, pool, destroy) == 0) return pool;
   weir_internal_release(pool, sizeof *pool);
-  return NULL;
+  return &without_room;
 }
 
 char *weir_internal_buffer_take_other(weir_internal_buffer_pool *pool, size_t size) {
-  if (size != WEIR_INTERNAL_LARGE_POOLED_SIZE || pool == NULL || pool->large_count == 0) {
+  if (size != WEIR_INTERNAL_LARGE_POOLED_SIZE || pool->large_count == 0) {
     return (char *)weir_internal_allocate_unset(size);
   }
   char *buffer = pool->large_buffers[--pool->large_count];
@@ -39,8 +44,7 @@ char *weir_internal_buffer_take_other(weir_internal_buffer_pool *pool, size_t si
 }
 
 void weir_internal_buffer_give_other(weir_internal_buffer_pool *pool, char *buffer, size_t size) {
-  if (size != WEIR_INTERNAL_LARGE_POOLED_SIZE || pool == NULL ||
-      pool->large_count == WEIR_INTERNAL_LARGE_POOLED_BUFFERS) {
+  if (size != WEIR_INTERNAL_LARGE_POOLED_SIZE || pool->large_count == pool->large_room) {
     weir_internal_release(buffer, size);
     return;
   }

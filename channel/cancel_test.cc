@@ -7,6 +7,7 @@
 #include <string>
 
 #include "testing/channel_test.h"
+#include "testing/read_operations.h"
 #include "testing/scripted_transport.h"
 #include "weir/channel.h"
 #include "weir/custom_connection.h"
@@ -128,6 +129,54 @@ TEST_F(Cancel, AfterTheEndOfTheStreamNothingHappens) {
   });
 }
 
+TEST_F(Cancel, EveryReadReturnsTheCauseAlsoOfNothing) {
+  using namespace weir_testing;
+  WithScript([](ScriptedTransport &script) {
+    script.Feed("abc");
+    weir_bytes bytes;
+    EXPECT_EQ(0, weir_read_peek(script.reader(), 2, &bytes));
+    weir_read_channel_cancel(script.reader(), kCause);
+    for (size_t size : {0, 1}) {
+      std::string some(size, 'a');
+      for (const ReadOperation &operation :
+           {ExactlyOperation(size), PacketOperation(size), PeekOperation(size),
+            SpanAndConsumeOperation(size), AwaitOperation(size), SkipIfFoundOperation(some),
+            DiscardOperation(size, false), DiscardOperation(size, true), RemainingOperation(size),
+            ExhaustedOperation()}) {
+        EXPECT_EQ((ReadOutcome{kCause}), operation.read(script.reader(), {})) << operation.name;
+      }
+      char byte;
+      size_t done = 1;
+      EXPECT_EQ(kCause, weir_read_available(script.reader(), &byte, size));
+      EXPECT_EQ(kCause, weir_read_try(script.reader(), &byte, size));
+      EXPECT_EQ(kCause, weir_read_fully(script.reader(), &byte, size, &done));
+      EXPECT_EQ(0u, done);
+      EXPECT_EQ(kCause, weir_read_consume(script.reader(), size));
+    }
+    EXPECT_EQ("ab", Text(bytes));
+  });
+}
+
+TEST_F(Cancel, EveryWriteReturnsTheCauseAlsoOfNothing) {
+  WithScript([](ScriptedTransport &script) {
+    weir_write_channel *writer = script.writer();
+    weir_write_channel_cancel(writer, kCause);
+    for (const char *text : {"", "a"}) {
+      size_t size = strlen(text);
+      weir_bytes part = weir_text(text);
+      EXPECT_EQ(kCause, weir_write_fully(writer, text, size, nullptr));
+      EXPECT_EQ(kCause, weir_write_available(writer, text, size));
+      EXPECT_EQ(kCause, weir_write_try(writer, text, size));
+      EXPECT_EQ(kCause, weir_write_gather(writer, &part, static_cast<int>(size), nullptr));
+      EXPECT_EQ(kCause, weir_write_string(writer, text));
+      EXPECT_EQ(kCause, weir_write_format(writer, "%s", text));
+      EXPECT_EQ(kCause, weir_write_await_room(writer, size));
+      EXPECT_EQ(kCause, weir_write_line(writer, part));
+    }
+    EXPECT_EQ(kCause, weir_flush(writer));
+  });
+}
+
 TEST_F(Cancel, SuspendedReadersAtBothEndsReturnTheCause) {
   for (bool by_writer : {true, false}) {
     WithPipe([&] {
@@ -232,6 +281,29 @@ TEST_F(Cancel, AWriteMayBeTheLastToLeaveAnAbortedConnection) {
               EXPECT_EQ(-ECONNABORTED, result);
               return 0;
             }));
+}
+
+// What was held and searched is dropped while the read lets others run.
+TEST_F(Cancel, ASearchThatLetsOthersRunNoticesACancel) {
+  for (bool append : {true, false}) {
+    WithScript([&](ScriptedTransport &script) {
+      for (int i = 0; i < 5000; i++) script.Feed("-");
+      int result = 1;
+      Start([&] {
+        weir_bytes bytes;
+        weir_buffer buffer = {};
+        weir_bytes delimiter = weir_text("-x");
+        result = append ? weir_append_until(script.reader(), delimiter, nullptr, &buffer)
+                        : weir_read_until(script.reader(), delimiter, nullptr, &bytes);
+        weir_buffer_release(&buffer);
+        return 0;
+      });
+      EXPECT_EQ(1, result);
+      weir_read_channel_cancel(script.reader(), kCause);
+      EXPECT_EQ(0, weir_yield());
+      EXPECT_EQ(kCause, result);
+    });
+  }
 }
 
 TEST_F(Cancel, OutputInTheBackgroundIsDropped) {

@@ -119,7 +119,7 @@ bool weir_internal_connection_breaks(const weir_connection *connection, int fail
 // which breaks nothing there; the holder finds the reason here.
 void weir_internal_reader_interrupt(weir_read_channel *channel, int reason) {
   if (channel->holder != NULL) {
-    weir_internal_coroutine_interrupt(channel->holder);
+    weir_internal_interruptible_interrupt(channel->holder);
     return;
   }
   weir_connection *connection = weir_internal_reader_connection(channel);
@@ -128,7 +128,7 @@ void weir_internal_reader_interrupt(weir_read_channel *channel, int reason) {
 
 void weir_internal_writer_interrupt(weir_write_channel *channel, int reason) {
   if (channel->holder != NULL) {
-    weir_internal_coroutine_interrupt(channel->holder);
+    weir_internal_interruptible_interrupt(channel->holder);
     return;
   }
   weir_connection *connection = weir_internal_writer_connection(channel);

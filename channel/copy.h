@@ -53,20 +53,23 @@ typedef enum weir_copy_method {
 
 // All zero is the default.
 typedef struct weir_copy_options {
-  // Bytes to copy at most. 0 is no limit: whoever copies a length that was received, which may be
-  // 0, has to leave out the call then, lest it copies all that follows.
-  uint64_t limit;
   weir_copy_method method;
 } weir_copy_options;
 
-// weir_copy copies from |source| to |target| until the stream of |source| ends or the limit is
-// reached, and flushes. *out_count, which may be NULL, gets the number of bytes that |target| took.
-// |options| may be NULL. Both channels stay open. Returns 0, or the failure of either;
-// weir_read_channel_cause and weir_write_channel_cause tell which. -EINVAL for unknown options.
+// weir_copy copies from |source| to |target| until the stream of |source| ends, and flushes.
+// *out_count, which may be NULL, gets the number of bytes that |target| took. |options| may be
+// NULL. Both channels stay open. Returns 0, or the failure of either; weir_read_channel_cause and
+// weir_write_channel_cause tell which. -EINVAL for unknown options.
 WEIR_MUST_USE int weir_copy(weir_read_channel *source, weir_write_channel *target,
                             const weir_copy_options *options, uint64_t *out_count);
 
-// weir_copy_and_close is weir_copy to the end, and then ends the stream of |target|. When either
+// weir_copy_at_most is weir_copy of up to |size| bytes, fewer only when the stream ends before or
+// on failure. 0 copies nothing, and flushes; UINT64_MAX copies all there is.
+WEIR_MUST_USE int weir_copy_at_most(weir_read_channel *source, weir_write_channel *target,
+                                    uint64_t size, const weir_copy_options *options,
+                                    uint64_t *out_count);
+
+// weir_copy_and_close is weir_copy that then ends the stream of |target|. When either
 // fails, or the copying coroutine is cancelled or its deadline passes, both are cancelled with that
 // code: |target| so that what it got does not look complete, |source| so that nobody writes for a
 // reader that is gone.

@@ -68,15 +68,14 @@ TEST_F(Copy, CopiesToTheEndHoweverItComesAndGoes) {
 }
 
 TEST_F(Copy, TheLimitIsExact) {
-  for (uint64_t limit : {1, 2, 9, 10, 11, 1000000}) {
+  for (uint64_t limit : {0, 1, 2, 9, 10, 11, 1000000}) {
     for (weir_copy_method method : {WEIR_COPY_ANY, WEIR_COPY_THROUGH_MEMORY}) {
       WithTwo([&](ScriptedTransport &source, ScriptedTransport &target) {
         FeedAll(source, "0123456789", 4);
         weir_copy_options options = {};
-        options.limit = limit;
         options.method = method;
-        uint64_t count = 0;
-        EXPECT_EQ(0, weir_copy(source.reader(), target.writer(), &options, &count));
+        uint64_t count = 7;
+        EXPECT_EQ(0, weir_copy_at_most(source.reader(), target.writer(), limit, &options, &count));
         size_t expected = std::min<size_t>(10, limit);
         EXPECT_EQ(expected, count);
         EXPECT_EQ(std::string("0123456789").substr(0, expected), target.sent());
@@ -86,6 +85,23 @@ TEST_F(Copy, TheLimitIsExact) {
   }
 }
 
+// It waits for no byte, needs no end, and still flushes.
+TEST_F(Copy, NothingCanBeCopied) {
+  WithTwo([&](ScriptedTransport &source, ScriptedTransport &target) {
+    EXPECT_EQ(0, weir_write_string(target.writer(), "unsent"));
+    uint64_t count = 7;
+    auto nothing = [&] {
+      return weir_copy_at_most(source.reader(), target.writer(), 0, nullptr, &count);
+    };
+    EXPECT_EQ(0, AtOnce(nothing));
+    EXPECT_EQ(0u, count);
+    EXPECT_EQ("unsent", target.sent());
+    EXPECT_EQ(0, source.reads_tried());
+    weir_read_channel_cancel(source.reader(), -EPROTO);
+    EXPECT_EQ(-EPROTO, nothing());
+  });
+}
+
 TEST_F(Copy, ChecksItsOptions) {
   WithTwo([&](ScriptedTransport &source, ScriptedTransport &target) {
     weir_copy_options options = {};
@@ -93,6 +109,7 @@ TEST_F(Copy, ChecksItsOptions) {
     uint64_t count = 7;
     EXPECT_EQ(-EINVAL, weir_copy(source.reader(), target.writer(), &options, &count));
     EXPECT_EQ(0u, count);
+    EXPECT_EQ(-EINVAL, weir_copy_at_most(source.reader(), target.writer(), 0, &options, &count));
     EXPECT_EQ(-EINVAL, weir_copy_and_close(source.reader(), target.writer(), &options, &count));
     EXPECT_EQ(0, weir_read_channel_cause(source.reader()));
   });
@@ -182,10 +199,8 @@ TEST_F(Copy, WhatWasHeldWhenTheSourceFailedIsCopiedOnce) {
     source.Feed("abc");
     source.FeedFailure(-EIO);
     EXPECT_EQ(-EIO, weir_read_await(source.reader(), 10));
-    weir_copy_options options = {};
-    options.limit = 2;
     uint64_t count = 7;
-    EXPECT_EQ(0, weir_copy(source.reader(), target.writer(), &options, &count));
+    EXPECT_EQ(0, weir_copy_at_most(source.reader(), target.writer(), 2, nullptr, &count));
     EXPECT_EQ(2u, count);
     EXPECT_EQ(2u, weir_total_bytes_read(source.reader()));
     EXPECT_EQ(-EIO, weir_copy(source.reader(), target.writer(), nullptr, &count));

@@ -99,9 +99,10 @@ TEST_F(KtorSuspension, AWriteOfTheWholeCapacityIsSeenWithoutAFlush) {
 }
 
 TEST_F(KtorSuspension, ReadsOfNothingNeverWait) {
-  // Of nothing, all there is to read is read: also where one byte could not be.
-  enum State { kOpen, kEnded, kFailed };
-  for (State state : {kOpen, kEnded, kFailed}) {
+  // Of nothing, all there is to read is read, also where one byte could not be: unless this side
+  // has said that it reads no more.
+  enum State { kOpen, kEnded, kFailed, kCancelled };
+  for (State state : {kOpen, kEnded, kFailed, kCancelled}) {
     WithPipe({}, [&] {
       if (state == kEnded) {
         EXPECT_EQ(0, weir_write_channel_close(writer()));
@@ -111,14 +112,19 @@ TEST_F(KtorSuspension, ReadsOfNothingNeverWait) {
         weir_write_channel_cancel(writer(), -EPROTO);
         EXPECT_EQ("<EPROTO>", Read(1));
       }
+      if (state == kCancelled) weir_read_channel_cancel(reader(), -EPROTO);
+      int expected = state == kCancelled ? -EPROTO : 0;
       char byte;
       weir_bytes bytes;
       uint64_t done = 1;
-      EXPECT_EQ(0, AtOnce([&] { return weir_read_available(reader(), &byte, 0); }));
-      EXPECT_EQ(0, AtOnce([&] { return weir_read_fully(reader(), &byte, 0, nullptr); }));
-      EXPECT_EQ(0, AtOnce([&] { return weir_read_exactly(reader(), &byte, 0); }));
-      EXPECT_EQ(0, AtOnce([&] { return weir_read_packet(reader(), 0, &bytes); }));
-      EXPECT_EQ(0, AtOnce([&] { return weir_read_discard(reader(), 0, &done); }));
+      EXPECT_EQ(expected, AtOnce([&] { return weir_read_available(reader(), &byte, 0); }));
+      EXPECT_EQ(expected, AtOnce([&] { return weir_read_try(reader(), &byte, 0); }));
+      EXPECT_EQ(expected, AtOnce([&] { return weir_read_fully(reader(), &byte, 0, nullptr); }));
+      EXPECT_EQ(expected, AtOnce([&] { return weir_read_exactly(reader(), &byte, 0); }));
+      EXPECT_EQ(expected, AtOnce([&] { return weir_read_packet(reader(), 0, &bytes); }));
+      EXPECT_EQ(expected, AtOnce([&] { return weir_read_await(reader(), 0); }));
+      EXPECT_EQ(expected, AtOnce([&] { return weir_read_peek(reader(), 0, &bytes); }));
+      EXPECT_EQ(expected, AtOnce([&] { return weir_read_discard(reader(), 0, &done); }));
       EXPECT_EQ(0u, done);
     });
   }

@@ -30,24 +30,26 @@ constexpr size_t kBlock = WEIR_INTERNAL_LINE_BLOCK;
 
 // The blocks
 
-uint64_t Reference(const char *block) {
-  uint64_t marks = 0;
+template <typename Predicate>
+uint64_t Mask(const char *block, Predicate predicate) {
+  uint64_t mask = 0;
   for (size_t i = 0; i < kBlock; i++) {
-    if (block[i] == '\n') marks |= uint64_t{1} << i;
+    if (predicate(static_cast<unsigned char>(block[i]))) mask |= uint64_t{1} << i;
   }
-  return marks;
+  return mask;
 }
 
 void ExpectAllWaysAgree(const char *block) {
-  uint64_t expected = Reference(block);
-  ASSERT_EQ(expected, weir_internal_line_ends_plain(block));
-  ASSERT_EQ(expected, weir_internal_line_ends_of(block));
-#if defined(__SSE2__)
-  ASSERT_EQ(expected, weir_internal_line_ends_sse2(block));
-#endif
+  uint64_t line_ends = Mask(block, [](unsigned char byte) { return byte == '\n'; });
+  uint64_t not_ascii = Mask(block, [](unsigned char byte) { return byte > 0x7F; });
+  ASSERT_EQ(line_ends, weir_internal_line_ends_plain(block));
+  ASSERT_EQ(line_ends, weir_internal_line_ends_of(block));
+  ASSERT_EQ(not_ascii, weir_internal_not_ascii_plain(block));
+  ASSERT_EQ(not_ascii, weir_internal_not_ascii_of(block));
+  ASSERT_EQ(not_ascii == 0, weir_internal_is_ascii(block));
 }
 
-TEST(LineEndsOfABlock, EveryByteAtEveryPlaceAmongBytesThatAreNearlyLf) {
+TEST(ABlockOfLines, EveryByteAtEveryPlaceAmongBytesThatAreNearlyLf) {
   for (int around : {0x00, 0x09, 0x0A, 0x0B, 0x0D, 0x7F, 0x8A, 0xF5, 0xFF}) {
     std::string block(kBlock, static_cast<char>(around));
     for (size_t place = 0; place < kBlock; place++) {
@@ -60,7 +62,7 @@ TEST(LineEndsOfABlock, EveryByteAtEveryPlaceAmongBytesThatAreNearlyLf) {
   }
 }
 
-TEST(LineEndsOfABlock, AtEveryAlignment) {
+TEST(ABlockOfLines, AtEveryAlignment) {
   std::mt19937 random(1);
   for (int round = 0; round < 100; round++) {
     std::string bytes(3 * kBlock, 'a');

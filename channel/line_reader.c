@@ -20,7 +20,8 @@ typedef struct line_end {
 
 // Searches what is held for a LF: among the line ends that are known, then in a few blocks that
 // follow. Returns the number of bytes up to and with it, or 0; then the first |*out_scanned| were
-// searched. It calls nothing, so that it costs little when a line is short.
+// searched. It calls nothing, so that it costs little when a line is short; and what it sees to be
+// ASCII needs no other check.
 //
 // All places are counted from the beginning of the buffer: so where the next block lies depends on
 // the last block, not on the line before, and a processor looks into it before that line is found.
@@ -36,17 +37,24 @@ __attribute__((always_inline)) static inline uint32_t find_near(weir_read_channe
     if (marks != 0) return (uint32_t)__builtin_ctzll(marks) + 1;
     at += known;
   }
+  if (channel->checked < start) channel->checked = start;
   for (int i = 0; i < BLOCKS; i++) {
+    const char *block = channel->buffer + at;
     uint32_t next = at + BLOCK;
     uint64_t marks;
+    bool is_ascii;
     if (next <= channel->end) {
-      marks = weir_internal_line_ends_of(channel->buffer + at);
+      marks = weir_internal_line_ends_of(block);
+      is_ascii = weir_internal_is_ascii(block);
     } else {
       // What the block has behind |end| is looked at as well; so it must lie in the buffer.
       if (at == channel->end || next > channel->size) break;
-      marks = weir_internal_line_ends_of(channel->buffer + at) << (next - channel->end);
+      uint32_t behind = next - channel->end;
+      marks = weir_internal_line_ends_of(block) << behind;
+      is_ascii = weir_internal_not_ascii_of(block) << behind == 0;
       next = channel->end;
     }
+    if (is_ascii && channel->checked - at < next - at) channel->checked = next;
     if (marks != 0) {
       channel->line_ends.marks = marks;
       channel->line_ends.end = next;

@@ -5,6 +5,8 @@
 
 #include "weir/numbers.h"
 
+#include "channel/internal/write_channel.h"
+
 // The |size| bytes of a number, and back.
 
 static uint64_t from_be(const unsigned char *bytes, size_t size) {
@@ -27,6 +29,12 @@ static void to_le(unsigned char *bytes, size_t size, uint64_t value) {
   for (size_t i = 0; i < size; i++, value >>= 8) bytes[i] = (unsigned char)value;
 }
 
+// Only what fits into the capacity is taken all or none.
+static int write_whole(weir_write_channel *channel, const unsigned char *bytes, size_t size) {
+  if (size > channel->capacity) return -EMSGSIZE;
+  return weir_write_fully(channel, bytes, size, NULL);
+}
+
 // A number of |type| is handled as the unsigned number |bits| with the same bit pattern.
 #define NUMBER(name, type, bits, order)                            \
   int weir_read_##name(weir_read_channel *channel, type *out) {    \
@@ -42,7 +50,7 @@ static void to_le(unsigned char *bytes, size_t size, uint64_t value) {
     memcpy(&pattern, &value, sizeof pattern);                      \
     unsigned char bytes[sizeof(type)];                             \
     to_##order(bytes, sizeof bytes, pattern);                      \
-    return weir_write_fully(channel, bytes, sizeof bytes, NULL);   \
+    return write_whole(channel, bytes, sizeof bytes);              \
   }
 
 #define NUMBER_IN_BOTH_ORDERS(name, type, bits) \

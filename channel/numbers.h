@@ -4,8 +4,9 @@
 // it, |le| little-endian. Floats are IEEE 754.
 //
 // Each read is weir_read_exactly and each write weir_write_fully for the bytes of one number, with
-// their failures: a number is read or written as a whole or not at all, so that a read whose
-// deadline passed may simply be repeated, with two bytes of four there.
+// their failures; a write also returns -EMSGSIZE when the number is larger than the channel's
+// capacity. So a number is read or written as a whole or not at all, and a read whose deadline
+// passed may simply be repeated, with two bytes of four there.
 //
 // Example:
 //   static int run(void *argument) {

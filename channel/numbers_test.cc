@@ -37,6 +37,7 @@ class Numbers : public weir_testing::ChannelTest {
   template <typename Type>
   void Check(const Example<Type> &example) {
     Writes(example);
+    IsWrittenWholeOrNotAtAllWhateverTheCapacity(example);
     // With something before it, so that it lies at every place of a small buffer.
     for (size_t before = 0; before <= 8; before++) ReadsInEveryCut(example, before);
     ReadsByteByByteUnderDeadlines(example);
@@ -53,6 +54,33 @@ class Numbers : public weir_testing::ChannelTest {
       EXPECT_EQ(0, weir_write_channel_close(script.writer()));
       EXPECT_EQ(WEIR_E_CLOSED, example.write(script.writer(), example.value));
     });
+  }
+
+  // A deadline passes while the transport takes one byte at a time, and then none.
+  template <typename Type>
+  void IsWrittenWholeOrNotAtAllWhateverTheCapacity(const Example<Type> &example) {
+    for (size_t capacity = 1; capacity <= 9; capacity++) {
+      for (size_t room = 0; room <= capacity + 8; room++) {
+        SCOPED_TRACE(std::to_string(capacity) + " " + std::to_string(room));
+        WithScript([&](ScriptedTransport &script) {
+          weir_write_channel_options options = {};
+          options.capacity = capacity;
+          EXPECT_EQ(0, weir_write_channel_configure(script.writer(), &options));
+          script.LimitWrites(1);
+          script.SetRoom(0);
+          std::string before(capacity - 1, '#');
+          EXPECT_EQ(0, weir_write_string(script.writer(), before.c_str()));
+          script.SetRoom(room);
+          int result = AtOnce([&] { return example.write(script.writer(), example.value); });
+          bool fits = example.bytes.size() <= capacity;
+          bool has_room = room + 1 >= example.bytes.size();
+          EXPECT_EQ(!fits ? -EMSGSIZE : has_room ? 0 : -ETIMEDOUT, result);
+          script.SetRoom(ScriptedTransport::kUnlimited);
+          EXPECT_EQ(0, weir_flush(script.writer()));
+          EXPECT_EQ(before + (result == 0 ? example.bytes : ""), script.sent());
+        });
+      }
+    }
   }
 
   template <typename Type>

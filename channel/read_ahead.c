@@ -7,7 +7,7 @@
 
 int weir_internal_reader_gather(weir_read_channel *channel, size_t size) {
   if (size > weir_internal_reader_limit(channel)) return -EMSGSIZE;
-  if (size == 0) return 0;
+  if (size == 0) return weir_internal_reader_nothing(channel);
   int result = weir_internal_reader_settle(channel);
   while (result == 0 && weir_internal_reader_held(channel) < size) {
     result = weir_internal_reader_more(channel);
@@ -66,7 +66,8 @@ static int comes_next(weir_read_channel *channel, weir_bytes expected) {
 
 static int skip_if_found(weir_read_channel *channel, weir_bytes expected) {
   if (expected.size > weir_internal_reader_limit(channel)) return -EMSGSIZE;
-  int result = comes_next(channel, expected);
+  int result = weir_internal_reader_nothing(channel);
+  if (result == 0) result = comes_next(channel, expected);
   if (result == 1) weir_internal_reader_consume(channel, expected.size);
   return result;
 }
@@ -109,6 +110,8 @@ int weir_read_span(weir_read_channel *channel, size_t least, weir_bytes *out_byt
 
 static int consume(weir_read_channel *channel, size_t size) {
   weir_internal_reader_drop(channel);
+  // What was held was dropped, and that is no mistake of the caller's.
+  if (channel->cancelled) return channel->failure;
   if (size > weir_internal_reader_held(channel)) return -EINVAL;
   weir_internal_reader_consume(channel, size);
   return 0;

@@ -40,7 +40,7 @@ static size_t drop_piece(weir_read_channel *channel, uint64_t left) {
 }
 
 static int discard(weir_read_channel *channel, uint64_t size, uint64_t *done) {
-  if (size == 0) return 0;
+  if (size == 0) return weir_internal_reader_nothing(channel);
   int result = weir_internal_reader_settle(channel);
   while (result == 0) {
     *done += drop_piece(channel, size - *done);

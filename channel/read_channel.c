@@ -9,10 +9,10 @@
 
 // The buffer and its room
 
-static void give_back(weir_read_channel *channel) {
+static inline void give_back(weir_read_channel *channel) {
   if (channel->buffer == NULL) return;
-  weir_internal_buffer_give(weir_internal_reader_connection(channel)->pool, channel->buffer,
-                            channel->size);
+  weir_internal_buffer_pool *pool = weir_internal_reader_connection(channel)->pool;
+  weir_internal_buffer_give(pool, channel->buffer, channel->size);
   channel->buffer = NULL;
   channel->size = channel->start = channel->end = 0;
   channel->checked = channel->line_ends.end = 0;
@@ -74,11 +74,11 @@ static int grow(weir_read_channel *channel) {
   return move_to(channel, size);
 }
 
-static int take_buffer(weir_read_channel *channel) {
+static inline int take_buffer(weir_read_channel *channel) {
   // If there is no memory for a long line, its beginning may do for now.
   if (expects_long_line(channel) && move_to(channel, channel->long_line) == 0) return 0;
-  channel->buffer = weir_internal_buffer_take(weir_internal_reader_connection(channel)->pool,
-                                              usual_size(channel));
+  weir_internal_buffer_pool *pool = weir_internal_reader_connection(channel)->pool;
+  channel->buffer = weir_internal_buffer_take(pool, usual_size(channel));
   if (channel->buffer == NULL) return -ENOMEM;
   channel->size = usual_size(channel);
   return 0;
@@ -134,7 +134,10 @@ void weir_internal_reader_init(weir_read_channel *channel) {
   channel->line_limit = WEIR_INTERNAL_DEFAULT_LINE_LIMIT;
 }
 
-void weir_internal_reader_release(weir_read_channel *channel) { give_back(channel); }
+void weir_internal_reader_release(weir_read_channel *channel) {
+  give_back(channel);
+  weir_internal_reader_forget_search(channel);
+}
 
 int weir_read_channel_configure(weir_read_channel *channel,
                                 const weir_read_channel_options *options) {
@@ -236,7 +239,7 @@ static int read_some(weir_read_channel *channel, char *out, size_t size, bool ah
 }
 
 static int read_available(weir_read_channel *channel, char *out, size_t size) {
-  if (size == 0) return 0;
+  if (size == 0) return weir_internal_reader_nothing(channel);
   int result = weir_internal_reader_settle(channel);
   return result < 0 ? result : read_some(channel, out, size, false);
 }
@@ -248,7 +251,7 @@ int weir_read_available(weir_read_channel *channel, void *out, size_t size) {
 }
 
 static int read_try(weir_read_channel *channel, char *out, size_t size) {
-  if (size == 0) return 0;
+  if (size == 0) return weir_internal_reader_nothing(channel);
   int result = weir_internal_reader_look(channel);
   if (result < 0) return result;
   size_t held = weir_internal_reader_held(channel);
@@ -263,7 +266,7 @@ int weir_read_try(weir_read_channel *channel, void *out, size_t size) {
 }
 
 static int read_fully(weir_read_channel *channel, char *out, size_t size, size_t *done) {
-  if (size == 0) return 0;
+  if (size == 0) return weir_internal_reader_nothing(channel);
   int result = weir_internal_reader_settle(channel);
   while (result == 0) {
     result = read_some(channel, out + *done, size - *done, true);

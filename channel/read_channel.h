@@ -11,6 +11,10 @@
 // (-ECONNRESET, ...). After any of the first six nothing is lost: bytes that were not reported as
 // read are read by the next call, so a read whose deadline passed may simply be repeated.
 //
+// A read of nothing, such as weir_read_exactly of 0 bytes, does not wait, and returns 0 also where
+// the stream has ended or is broken: of nothing all is there. Only what was done on this side ends
+// it as it ends every read: a cancel of the channel, a close, an abort.
+//
 // A span that a read stores in a weir_bytes belongs to the channel, and is valid until the next
 // function below is called for it, or until its close; no copy is made. Such a span is no larger
 // than the channel's limit: its capacity, or its line limit + 2 if that is more.
@@ -76,8 +80,7 @@ WEIR_MUST_USE int weir_read_channel_configure(weir_read_channel *channel,
 // Bytes
 
 // weir_read_available reads at least 1 and at most |size| bytes into |out|, as many as are there.
-// Returns their number (never more than INT_MAX), or WEIR_E_END_OF_STREAM. A |size| of 0 returns 0
-// at once.
+// Returns their number (never more than INT_MAX), or WEIR_E_END_OF_STREAM.
 WEIR_MUST_USE int weir_read_available(weir_read_channel *channel, void *out, size_t size);
 
 // weir_read_try is weir_read_available for those who cannot wait: it does not suspend, and returns
@@ -156,7 +159,9 @@ typedef struct weir_read_until_options {
 // without it (with |allow_missing| only when nothing is left); -EMSGSIZE when more bytes than the
 // limit come before it, or when a limit that was given and the delimiter are together above the
 // channel's limit; -EINVAL for an empty delimiter. On failure nothing is read and *out_bytes is
-// empty. |delimiter| must not be a span of this channel.
+// empty. |delimiter| must not be a span of this channel. When the call is repeated because its
+// deadline has passed, with the same delimiter and no other read between, it goes on searching
+// where it was.
 WEIR_MUST_USE int weir_read_until(weir_read_channel *channel, weir_bytes delimiter,
                                   const weir_read_until_options *options, weir_bytes *out_bytes);
 
@@ -170,7 +175,7 @@ WEIR_MUST_USE int weir_append_until(weir_read_channel *channel, weir_bytes delim
 
 // weir_read_skip_if_found reads and drops the bytes of |expected| if they come next. Returns 1 when
 // they did; 0 when something else comes next, or the stream ends before, and then nothing is read;
-// -EMSGSIZE when |expected| is above the channel's limit. An empty |expected| is always found; it
+// -EMSGSIZE when |expected| is above the channel's limit. An empty |expected| always comes next. It
 // must not be a span that this channel has handed out.
 WEIR_MUST_USE int weir_read_skip_if_found(weir_read_channel *channel, weir_bytes expected);
 
@@ -186,8 +191,8 @@ WEIR_MUST_USE int weir_read_peek(weir_read_channel *channel, size_t size, weir_b
 WEIR_MUST_USE int weir_read_span(weir_read_channel *channel, size_t least, weir_bytes *out_bytes);
 
 // weir_read_consume counts the first |size| bytes as read that weir_read_peek or weir_read_span has
-// just stored; what remains of the span stays valid. Does not suspend. Returns 0, or -EINVAL when
-// the channel holds fewer.
+// just stored; what remains of the span stays valid. Does not suspend. Returns 0; the cause with
+// which the channel was cancelled; or -EINVAL when the channel holds fewer.
 WEIR_MUST_USE int weir_read_consume(weir_read_channel *channel, size_t size);
 
 // weir_read_await suspends until |size| bytes can be read without waiting. Returns 0;

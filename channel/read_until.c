@@ -3,6 +3,7 @@
 // Reads up to a delimiter: in place, as far as the buffer goes, or into the caller's memory, as far
 // as that goes.
 
+#include "base/internal/memory.h"
 #include "channel/internal/connection.h"
 #include "channel/internal/delimiter_search.h"
 
@@ -20,6 +21,8 @@ static size_t certain(const until *self) { return self->searched - self->search.
 // Searches what is held, but no more than may matter. Returns 1 when the delimiter was found, 0
 // when it may still come, and -EMSGSIZE when it comes too late.
 static int search_held(const weir_read_channel *channel, until *self) {
+  // An earlier call may have had another limit.
+  if (certain(self) > self->limit) return -EMSGSIZE;
   size_t held = weir_internal_reader_held(channel);
   size_t size = self->search.delimiter.size;
   if (held > size && held - size > self->limit) held = self->limit + size;
@@ -40,6 +43,48 @@ static int find(weir_read_channel *channel, until *self) {
     if (result < 0) return result;
   }
   return result < 0 ? result : 0;
+}
+
+// A call that was ended by its deadline may be repeated, again and again. If each began its search
+// anew, a large text of which little comes in the time that each has would take for ever.
+
+static size_t size_of(const weir_internal_past_search *past) { return sizeof *past + past->size; }
+
+void weir_internal_reader_forget_search(weir_read_channel *channel) {
+  if (channel->past_search == NULL) return;
+  weir_internal_release(channel->past_search, size_of(channel->past_search));
+  channel->past_search = NULL;
+}
+
+static bool is_alike(const weir_internal_past_search *past, weir_bytes delimiter) {
+  return past != NULL && past->size == delimiter.size &&
+         memcmp(past->delimiter, delimiter.data, delimiter.size) == 0;
+}
+
+// Without memory the next call searches anew.
+static void remember(weir_read_channel *channel, const until *self) {
+  weir_bytes delimiter = self->search.delimiter;
+  if (!is_alike(channel->past_search, delimiter)) {
+    weir_internal_reader_forget_search(channel);
+    weir_internal_past_search *past = (weir_internal_past_search *)weir_internal_allocate_unset(
+        sizeof(weir_internal_past_search) + delimiter.size);
+    if (past == NULL) return;
+    past->size = delimiter.size;
+    memcpy(past->delimiter, delimiter.data, delimiter.size);
+    channel->past_search = past;
+  }
+  channel->past_search->position = weir_total_bytes_read(channel);
+  channel->past_search->searched = self->searched;
+  channel->past_search->matched = self->search.matched;
+}
+
+// What was read meanwhile has moved the position.
+static void recall(const weir_read_channel *channel, until *self) {
+  const weir_internal_past_search *past = channel->past_search;
+  if (!is_alike(past, self->search.delimiter)) return;
+  if (past->position != weir_total_bytes_read(channel)) return;
+  self->searched = past->searched;
+  self->search.matched = past->matched;
 }
 
 // Prepares |self|. What is read |in_place| must fit into the channel together with the delimiter.
@@ -76,7 +121,14 @@ static int read_rest(weir_read_channel *channel, const until *self, weir_bytes *
 
 static int read_until(weir_read_channel *channel, until *self, weir_bytes *out_bytes) {
   int result = weir_internal_reader_settle(channel);
-  if (result == 0) result = find(channel, self);
+  if (result < 0) return result;
+  recall(channel, self);
+  result = find(channel, self);
+  if (result == -ETIMEDOUT || result == -ECANCELED) {
+    remember(channel, self);
+    return result;
+  }
+  weir_internal_reader_forget_search(channel);
   if (result == WEIR_E_END_OF_STREAM) return read_rest(channel, self, out_bytes);
   if (result < 0) return result;
   *out_bytes = weir_internal_reader_take(channel, certain(self));

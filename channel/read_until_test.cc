@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <string>
 
 #include "testing/channel_test.h"
@@ -37,6 +38,16 @@ class ReadUntil : public weir_testing::ChannelTest {
     std::string text = Text(weir_buffer_bytes(&buffer)).substr(1);
     weir_buffer_release(&buffer);
     return text + (result < 0 ? std::string("<") + weir_error_name(result) + ">" : "");
+  }
+
+  // With a deadline that passes at once if it waits.
+  static std::string ReadAtOnce(std::function<std::string()> read) {
+    std::string text;
+    AtOnce([&] {
+      text = read();
+      return 0;
+    });
+    return text;
   }
 
   static weir_bytes Span(const std::string &text) {
@@ -217,6 +228,103 @@ TEST_F(ReadUntil, WithoutMemoryForALongDelimiterNothingIsRead) {
     EXPECT_EQ("<ENOMEM>", Until(script, delimiter));
     EXPECT_TRUE(allocator().refused());
     EXPECT_EQ("def", Until(script, delimiter));
+  });
+}
+
+// A byte that was searched is not looked at again: not even if it is the delimiter by now, which
+// nobody but a test could bring about.
+
+void Overwrite(ScriptedTransport &script, size_t at, const std::string &bytes) {
+  weir_read_channel *reader = script.reader();
+  memcpy(reader->buffer + reader->start + at, bytes.data(), bytes.size());
+}
+
+TEST_F(ReadUntil, AfterADeadlineItSearchesOnWhereItWas) {
+  for (bool long_delimiter : {false, true}) {
+    WithScript([&](ScriptedTransport &script) {
+      const std::string delimiter = long_delimiter ? std::string(100, '-') + "a" : "-a";
+      auto until = [&] { return Until(script, delimiter); };
+      std::string text;
+      for (int i = 0; i < 5; i++) {
+        std::string piece = std::string(200, 'x') + delimiter.substr(0, delimiter.size() - 1);
+        text += piece;
+        script.Feed(piece);
+        EXPECT_EQ("<ETIMEDOUT>", ReadAtOnce(until));
+        EXPECT_EQ("<ETIMEDOUT>", ReadAtOnce(until));
+        Overwrite(script, 0, delimiter);
+      }
+      script.Feed("a");
+      text = delimiter + text.substr(delimiter.size(), text.size() - 2 * delimiter.size() + 1);
+      EXPECT_EQ(text, until());
+    });
+  }
+}
+
+TEST_F(ReadUntil, AfterADeadlineItSearchesAnewForAnotherDelimiter) {
+  WithScript([](ScriptedTransport &script) {
+    script.Feed("a-bb-c");
+    EXPECT_EQ("<ETIMEDOUT>", ReadAtOnce([&] { return Until(script, "-d"); }));
+    EXPECT_EQ("<ETIMEDOUT>", ReadAtOnce([&] { return Until(script, "-bb-cd"); }));
+    EXPECT_EQ("<ETIMEDOUT>", ReadAtOnce([&] { return Until(script, "-d"); }));
+    EXPECT_EQ("a", Until(script, "-b", &kKeep));
+    EXPECT_EQ("<ETIMEDOUT>", ReadAtOnce([&] { return Until(script, "-d"); }));
+    EXPECT_EQ("", Until(script, "-b"));
+    EXPECT_EQ("b", Until(script, "-c"));
+  });
+}
+
+TEST_F(ReadUntil, AfterADeadlineItSearchesAnewWhatAnotherReadHasLeft) {
+  WithScript([](ScriptedTransport &script) {
+    script.Feed("-a-");
+    EXPECT_EQ("<ETIMEDOUT>", ReadAtOnce([&] { return Until(script, "a-b"); }));
+    EXPECT_EQ(0, weir_read_discard(script.reader(), 2, nullptr));
+    script.Feed("b-a-b");
+    EXPECT_EQ("-b-", Until(script, "a-b"));
+    script.Feed("1\n2 3");
+    EXPECT_EQ("<ETIMEDOUT>", ReadAtOnce([&] { return Until(script, "4"); }));
+    weir_bytes line;
+    EXPECT_EQ(0, weir_read_line(script.reader(), &line));
+    script.Feed("4");
+    EXPECT_EQ("2 3", Until(script, "4"));
+  });
+}
+
+TEST_F(ReadUntil, AfterADeadlineAnotherLimitHolds) {
+  WithScript([](ScriptedTransport &script) {
+    script.Feed("abcdefgh-");
+    EXPECT_EQ("<ETIMEDOUT>", ReadAtOnce([&] { return Until(script, "--"); }));
+    for (size_t limit = 1; limit < 8; limit++) {
+      weir_read_until_options options = {limit, false, false};
+      EXPECT_EQ("<EMSGSIZE>", Until(script, "--", &options));
+      if (limit % 2 == 0) {
+        EXPECT_EQ("<ETIMEDOUT>", ReadAtOnce([&] { return Until(script, "--"); }));
+      }
+    }
+    weir_read_until_options options = {8, false, false};
+    EXPECT_EQ("<ETIMEDOUT>", ReadAtOnce([&] { return Until(script, "--", &options); }));
+    script.Feed("-");
+    EXPECT_EQ("abcdefgh", Until(script, "--", &options));
+  });
+}
+
+TEST_F(ReadUntil, WithoutMemoryToRememberItSearchesAnew) {
+  WithScript([this](ScriptedTransport &script) {
+    script.Feed("abc-");
+    EXPECT_EQ(0, weir_read_await(script.reader(), 4));
+    allocator().FailNth(1);
+    EXPECT_EQ("<ETIMEDOUT>", ReadAtOnce([&] { return Until(script, "--"); }));
+    EXPECT_TRUE(allocator().refused());
+    Overwrite(script, 0, "--");
+    EXPECT_EQ("", Until(script, "--"));
+  });
+}
+
+TEST_F(ReadUntil, ACancelledChannelForgetsTheSearch) {
+  WithScript([](ScriptedTransport &script) {
+    script.Feed("abc-");
+    EXPECT_EQ("<ETIMEDOUT>", ReadAtOnce([&] { return Until(script, "--"); }));
+    weir_read_channel_cancel(script.reader(), -EPROTO);
+    EXPECT_EQ("<EPROTO>", Until(script, "--"));
   });
 }
 

@@ -5,7 +5,7 @@
 
 #include "channel/internal/transfer.h"
 
-static void hold(weir_internal_transfer *self, weir_internal_coroutine *holder) {
+static void hold(weir_internal_transfer *self, weir_internal_interruptible *holder) {
   self->source->holder = holder;
   for (int i = 0; i < self->target_count; i++) self->targets[i]->holder = holder;
 }
@@ -47,13 +47,14 @@ int weir_internal_transfer_begin(weir_internal_transfer *self) {
     result = weir_internal_writer_enter_at_once(self->targets[i]);
     if (result < 0) return let_go(self, i, result);
   }
-  hold(self, weir_internal_current_coroutine());
+  weir_internal_interruptible_begin(&self->holder);
+  hold(self, &self->holder);
   return 0;
 }
 
 int weir_internal_transfer_leave(weir_internal_transfer *self, int result) {
   hold(self, NULL);
-  weir_internal_coroutine_forget_interruption(weir_internal_current_coroutine());
+  weir_internal_interruptible_end(&self->holder);
   return let_go(self, self->target_count, result);
 }
 

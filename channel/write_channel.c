@@ -16,14 +16,6 @@ void weir_internal_writer_init(weir_write_channel *channel) {
 
 // The buffer and its room
 
-void weir_internal_writer_release(weir_write_channel *channel) {
-  if (channel->buffer == NULL) return;
-  weir_internal_buffer_give(weir_internal_writer_connection(channel)->pool, channel->buffer,
-                            channel->size);
-  channel->buffer = NULL;
-  channel->size = channel->start = channel->end = 0;
-}
-
 int weir_internal_writer_fail(weir_write_channel *channel, int failure) {
   if (channel->failure == 0) channel->failure = failure;
   channel->gone += weir_internal_writer_pending(channel);
@@ -38,15 +30,6 @@ void weir_internal_writer_settle(weir_write_channel *channel) {
   } else if (weir_internal_writer_pending(channel) == 0) {
     weir_internal_writer_release(channel);
   }
-}
-
-int weir_internal_writer_take_buffer(weir_write_channel *channel) {
-  if (channel->buffer != NULL) return 0;
-  channel->buffer =
-      weir_internal_buffer_take(weir_internal_writer_connection(channel)->pool, channel->capacity);
-  if (channel->buffer == NULL) return -ENOMEM;
-  channel->size = channel->capacity;
-  return 0;
 }
 
 // Moves what is unsent to the front. Room is missing there only after the transport took a part,
@@ -196,8 +179,7 @@ static int send_along(weir_write_channel *channel, weir_internal_outgoing *text)
   if (channel->failure < 0) return channel->failure;
   if (result < 0) return result;
   // Another of the holder's channels has ended.
-  if (channel->holder != NULL && weir_internal_coroutine_is_interrupted(channel->holder))
-    return -ECANCELED;
+  if (channel->holder != NULL && channel->holder->interrupted) return -ECANCELED;
   size_t pending = weir_internal_writer_pending(channel);
   struct iovec buffers[WEIR_INTERNAL_WRITE_BUFFERS];
   int count = gather(channel, text, buffers);
@@ -352,13 +334,13 @@ int weir_internal_writer_pass(weir_write_channel *channel, weir_bytes bytes, siz
 
 // Writing
 
-static int put_apart(weir_write_channel *channel, const weir_bytes *body, const weir_bytes *ending,
+static int put_apart(weir_write_channel *channel, weir_bytes body, weir_bytes ending,
                      size_t *out_done) {
   *out_done = 0;
   int result = enter(channel);
   if (result < 0) return result;
-  const weir_bytes parts[2] = {*body, *ending};
-  weir_internal_outgoing text = weir_internal_outgoing_of(parts, 2, body->size + ending->size);
+  const weir_bytes parts[2] = {body, ending};
+  weir_internal_outgoing text = weir_internal_outgoing_of(parts, 2, body.size + ending.size);
   result = weir_internal_writer_put(channel, &text);
   *out_done = text.done;
   return leave(channel, result);
@@ -380,7 +362,7 @@ static inline int append_at_once(weir_write_channel *channel, weir_bytes body, w
   if (size == 0 || size >= channel->capacity || channel->failure != 0 || channel->closed) return 0;
   const weir_connection *connection = weir_internal_writer_connection(channel);
   if (!weir_internal_connection_at_once(connection, channel->busy)) return 0;
-  int result = channel->buffer == NULL ? weir_internal_writer_take_buffer(channel) : 0;
+  int result = weir_internal_writer_take_buffer(channel);
   if (result < 0) return result;
   if (size >= channel->size - channel->end) return 0;
   append(channel, body, ending);
@@ -394,7 +376,7 @@ __attribute__((always_inline)) static inline int write_text(weir_write_channel *
                                                             weir_bytes body, weir_bytes ending,
                                                             size_t *out_done) {
   int result = append_at_once(channel, body, ending);
-  if (result == 0) return put_apart(channel, &body, &ending, out_done);
+  if (result == 0) return put_apart(channel, body, ending, out_done);
   *out_done = result > 0 ? body.size + ending.size : 0;
   return result > 0 ? 0 : result;
 }

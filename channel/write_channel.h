@@ -44,7 +44,9 @@ typedef struct weir_write_channel weir_write_channel;
 
 // All zero is the default.
 typedef struct weir_write_channel_options {
-  size_t capacity;  // bytes held at most before a write suspends; default 16 KiB
+  // Bytes held at most before a write suspends; default 16 KiB. What is larger is not taken all or
+  // none: with less than 8 bytes some numbers cannot be written (weir/numbers.h).
+  size_t capacity;
 } weir_write_channel_options;
 
 // weir_write_channel_configure replaces the channel's options; |options| is copied, NULL is all

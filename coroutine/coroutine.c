@@ -208,16 +208,29 @@ bool weir_internal_wake_present(weir_internal_coroutine *coroutine, int reason) 
   return is_parked(ticket) && weir_internal_wake(ticket, reason);
 }
 
-void weir_internal_coroutine_interrupt(weir_internal_coroutine *coroutine) {
-  if (!weir_internal_wake_present(coroutine, -ECANCELED)) coroutine->interrupted = true;
+void weir_internal_interruptible_begin(weir_internal_interruptible *self) {
+  self->coroutine = weir_internal_running();
+  self->outer = self->coroutine->interruptible;
+  self->interrupted = false;
+  self->coroutine->interruptible = self;
 }
 
-bool weir_internal_coroutine_is_interrupted(const weir_internal_coroutine *coroutine) {
-  return coroutine->interrupted;
+void weir_internal_interruptible_end(weir_internal_interruptible *self) {
+  self->coroutine->interruptible = self->outer;
 }
 
-void weir_internal_coroutine_forget_interruption(weir_internal_coroutine *coroutine) {
-  coroutine->interrupted = false;
+void weir_internal_interruptible_interrupt(weir_internal_interruptible *self) {
+  if (!weir_internal_wake_present(self->coroutine, -ECANCELED)) self->interrupted = true;
+}
+
+// Tells whether any of those from |innermost| on is interrupted. One suspension is told for all.
+static bool take_interruptions(weir_internal_interruptible *innermost) {
+  bool any = false;
+  for (weir_internal_interruptible *each = innermost; each != NULL; each = each->outer) {
+    any = any || each->interrupted;
+    each->interrupted = false;
+  }
+  return any;
 }
 
 // The timer stays armed when its suspension ends early, because most end early and the next
@@ -242,10 +255,7 @@ int weir_internal_suspend(weir_internal_ticket ticket, int64_t until) {
   weir_internal_coroutine *coroutine = ticket.coroutine;
   weir_internal_pre_suspend_run(coroutine);
   int stop = weir_internal_coroutine_check(coroutine);
-  if (coroutine->interrupted) {
-    coroutine->interrupted = false;
-    stop = -ECANCELED;
-  }
+  if (take_interruptions(coroutine->interruptible)) stop = -ECANCELED;
   if (stop < 0 && weir_internal_claim(ticket)) return stop;
   coroutine->suspended_at = coroutine->loop->now;
   coroutine->wake_at = until < coroutine->deadline ? until : coroutine->deadline;

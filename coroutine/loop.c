@@ -15,7 +15,7 @@ enum { OPERATIONS_PER_TURN = 64 };
 
 // What a coroutine uses of its stack when it goes on with a socket: bytes below and above the place
 // where it was parked.
-enum { PREFETCH_BELOW = 448, PREFETCH_ABOVE = 768, CACHE_LINE = 64 };
+enum { PREFETCH_BELOW = 320, PREFETCH_ABOVE = 768, CACHE_LINE = 64 };
 
 __thread weir_internal_thread_state weir_internal_thread __attribute__((tls_model("initial-exec")));
 

@@ -56,12 +56,3 @@ void weir_internal_pre_suspend_add(weir_internal_pre_suspend *hook) {
 void weir_internal_pre_suspend_remove(weir_internal_pre_suspend *hook) {
   weir_internal_link_remove(&hook->link);
 }
-
-void weir_internal_pre_suspend_run(weir_internal_coroutine *coroutine) {
-  weir_internal_link *link;
-  while ((link = weir_internal_list_take_first(&coroutine->pre_suspend)) != NULL) {
-    weir_internal_pre_suspend *hook =
-        WEIR_INTERNAL_CONTAINER(link, weir_internal_pre_suspend, link);
-    hook->run(hook);
-  }
-}

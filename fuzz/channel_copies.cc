@@ -51,7 +51,7 @@ void World::JudgeCopyOut(Actor &actor, int kind, const Step &step, int result, u
   if (others) Fail("%s: %zu bytes are others", kNames[kind], size);
   auto expect = [&](const StreamModel &stream) -> Result {
     if (kind == 1) return stream.CopyUntil(UntilOf(step));
-    bool limited = kind == 0 && step.size() > 0 && step.high() < 8;
+    bool limited = kind == 0 && step.high() < 8;
     if (!limited) return stream.Remaining(SIZE_MAX);
     Result copied = stream.Fully(step.size());
     if (copied.outcome == Outcome::kEnd) copied.outcome = Outcome::kDone;
@@ -67,7 +67,6 @@ void World::JudgeCopyOut(Actor &actor, int kind, const Step &step, int result, u
     model.Accept(now);
     return;
   }
-  // A cancel may come while the copy waits for its target.
   Judge(actor, kNames[kind], {result, target, size, true, true}, now);
   // A tee or a copy that also ends takes its channels with it.
   if (kind >= 2 && result < 0 && !end.closed && end.read_cause == 0) CancelReading(actor, result);
@@ -85,7 +84,7 @@ void World::CopyOut(Actor &actor, const Step &step, int kind) {
   weir_read_until_options until_options = OptionsOf(until);
   weir_copy_options options = {};
   options.method = (step.argument & 128) != 0 ? WEIR_COPY_ANY : WEIR_COPY_THROUGH_MEMORY;
-  if (kind == 0 && step.high() < 8) options.limit = step.size();
+  uint64_t most = kind == 0 && step.high() < 8 ? step.size() : UINT64_MAX;
   if (begun) {
     // A failed tee has cancelled the reader by the time it returns.
     if (kind >= 2) end.input->write_reasons.insert({-ECANCELED, -ETIMEDOUT, -ENOMEM});
@@ -93,7 +92,7 @@ void World::CopyOut(Actor &actor, const Step &step, int kind) {
     if (kind >= 2) told.insert(end.input->read_reasons.begin(), end.input->read_reasons.end());
     result = Call(actor, step, &end.input->reading, [&] {
       weir_write_channel *target = first.writer();
-      if (kind == 0) return weir_copy(end.reader, target, &options, &count);
+      if (kind == 0) return weir_copy_at_most(end.reader, target, most, &options, &count);
       if (kind == 2) return weir_tee(end.reader, target, second.writer(), &count);
       if (kind == 3) return weir_copy_and_close(end.reader, target, &options, &count);
       return weir_copy_until(end.reader, BytesOf(until.delimiter), &until_options, target, &count);

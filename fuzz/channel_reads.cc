@@ -60,8 +60,7 @@ void World::Judge(Actor &actor, const char *name, const Got &got, const Result &
   if (input.uncertain) return;
   bool excused = IsExcused(actor, got.result, input.read_reasons);
   if (excused) return JudgeFailure(actor, name, got);
-  if (actor.end->read_cause < 0 && !got.nothing && expected.outcome != Outcome::kTooLarge &&
-      (got.result < 0 || got.count + got.text.size() > 0)) {
+  if (actor.end->read_cause < 0 && !got.copied && expected.outcome != Outcome::kTooLarge) {
     Fail("%s: %s, although reading was cancelled", name, weir_error_name(got.result));
   }
   if (expected.outcome == Outcome::kWait) {
@@ -112,7 +111,8 @@ void World::ReadSome(Actor &actor, const Step &step, bool wait) {
   const char *name = wait ? "read_available" : "read_try";
   std::vector<char> out = Room(step.size());
   // One that drops the rest of a line does not do so for ever.
-  bool idle = end.input->writing == Flight::kNone && !program_.custom && !program_.resynchronise;
+  bool idle = end.input->writing == Flight::kNone && !actor.other->closing && !program_.custom &&
+              !program_.resynchronise;
   bool there = idle && !wait && Visible(actor).Available(step.size()).count > 0;
   int result = Call(actor, step, &end.input->reading, [&] {
     return wait ? weir_read_available(end.reader, out.data(), out.size())
@@ -297,7 +297,6 @@ void World::ReadSkip(Actor &actor, const Step &step) {
   if ((step.argument & 8) != 0) expected.clear();
   if ((step.argument & 16) != 0) expected += program_.material.substr(0, 20);
   Got got;
-  got.nothing = expected.empty();
   got.result = Call(actor, step, &end.input->reading, [&] {
     int result = weir_read_skip_if_found(end.reader, BytesOf(expected));
     if (result > 0) got.count = 1;

@@ -267,7 +267,9 @@ void World::Close(Actor &actor) {
   if (!sound) output.read_reasons.insert({-ECONNRESET, -ECONNABORTED});
   if (program_.custom) BreakBoth(end, *actor.other, -ECONNABORTED);
   output.model.End();
+  end.closing = true;
   int result = weir_connection_close(end.connection);
+  end.closing = false;
   if (sound && result != 0 && !NoMemory() && !actor.cancelled && output.write_reasons.size() == 1) {
     Fail("close: %s", weir_error_name(result));
   }

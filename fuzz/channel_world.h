@@ -45,7 +45,8 @@ struct End {
   size_t write_capacity = 0;
   int read_cause = 0, write_cause = 0;  // of the first cancel
   bool half_closed = false, aborted = false;
-  bool closed = false;  // and must not be touched any more
+  bool closed = false;   // and must not be touched any more
+  bool closing = false;  // a close is in flight, and what it has not sent cannot be seen
 };
 
 // A custom connection over one end of a pipe.
@@ -105,8 +106,8 @@ class World {
     int result = 0;
     std::string text = {};
     size_t count = 0;
-    bool partly = false;   // what was reported counts although the read failed
-    bool nothing = false;  // it asks for nothing, which a channel that was cancelled has too
+    bool partly = false;  // what was reported counts although the read failed
+    bool copied = false;  // a cancel may have come while its target was waited for
   };
   void Read(Actor &actor, const Step &step);
   void ReadSized(Actor &actor, const Step &step, int kind);

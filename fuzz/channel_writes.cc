@@ -138,6 +138,9 @@ void World::WriteNumber(Actor &actor, const Step &step) {
     if (size == 4) return (big ? weir_write_uint32_be : weir_write_uint32_le)(end.writer, four);
     return (big ? weir_write_double_be : weir_write_double_le)(end.writer, eight);
   });
+  bool too_large = size > end.write_capacity;
+  if (too_large && wrote.result == 0) Fail("a number is written that does not fit");
+  if (too_large && wrote.result == -EMSGSIZE) wrote.result = 0, data.clear();
   JudgeWrite(actor, "a number", data, wrote, before);
 }
 

@@ -54,9 +54,10 @@ class StreamModel {
 
   // Writing
 
-  // A write begins; from now on the reader may get all of |bytes|.
+  // A write begins; from now on the reader may get all of |bytes|, unless the stream has ended.
   void Offer(std::string_view bytes) {
     offered_ = written();
+    if (ended_) return;
     unread_.insert(unread_.end(), bytes.begin(), bytes.end());
   }
   // It has ended, and the channel has taken |taken| of them. Tells whether the reader got no more.

@@ -126,7 +126,7 @@ static inline void complete(weir_internal_descriptor *descriptor,
 }
 
 // The first of the two who is told may close the descriptor, and then the second is gone with it.
-static void complete_both(weir_internal_descriptor *descriptor) {
+__attribute__((noinline)) static void complete_both(weir_internal_descriptor *descriptor) {
   weir_internal_slot_table *slots = &descriptor->loop->slots;
   weir_internal_registration *registration = &descriptor->registration;
   uint64_t name = weir_internal_slot_name(slots, registration->slot);
@@ -237,17 +237,19 @@ static int accept_one(weir_internal_operation *operation) {
   return result;
 }
 
-static int send_some(weir_internal_operation *operation) {
-  weir_internal_descriptor *descriptor = operation->descriptor;
+static int send_some(weir_internal_descriptor *descriptor, const struct iovec *buffers, int count) {
   const weir_internal_system_calls *calls = descriptor->selector->calls;
   int result;
   do {
-    result = calls->send(calls->context, descriptor->fd, operation->with.send.buffers,
-                         operation->with.send.count);
+    result = calls->send(calls->context, descriptor->fd, buffers, count);
   } while (result == -EINTR);
   if (result == -EAGAIN) descriptor->ready[WEIR_INTERNAL_WRITE] = false;
   if (result > 0) weir_internal_spend((size_t)result);
   return result;
+}
+
+static int send_operation(weir_internal_operation *operation) {
+  return send_some(operation->descriptor, operation->with.send.buffers, operation->with.send.count);
 }
 
 // A short one proves nothing, since the pipe may be full of small pieces.
@@ -316,7 +318,7 @@ static int is_ready(weir_internal_operation *operation) {
 static int attempt(weir_internal_operation *operation) {
   static int (*const attempts[])(weir_internal_operation *) = {
       [WEIR_INTERNAL_RECEIVE] = receive,     [WEIR_INTERNAL_ACCEPT] = accept_one,
-      [WEIR_INTERNAL_SEND] = send_some,      [WEIR_INTERNAL_CONNECT] = connect_one,
+      [WEIR_INTERNAL_SEND] = send_operation, [WEIR_INTERNAL_CONNECT] = connect_one,
       [WEIR_INTERNAL_SPLICE_IN] = splice_in, [WEIR_INTERNAL_SPLICE_OUT] = splice_out,
       [WEIR_INTERNAL_WRITABLE] = is_ready,   [WEIR_INTERNAL_READABLE] = is_ready,
   };
@@ -331,6 +333,7 @@ const weir_internal_backend weir_internal_epoll_backend = {
     .wake = wake_backend,
     .alert = alert_backend,
     .attempt = attempt,
+    .send = send_some,
     .bind = bind_descriptor,
     .arm = arm,
     .unbind = unbind,

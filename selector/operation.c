@@ -60,11 +60,18 @@ static inline int check_loop(weir_internal_descriptor *descriptor) {
   return descriptor->loop->loop == weir_internal_current_loop() ? 0 : -EXDEV;
 }
 
+// Tells whether a system call may be made in |direction| now: 0, or -EBUSY, or -EAGAIN.
+static inline int check_ready(const weir_internal_descriptor *descriptor,
+                              weir_internal_direction direction) {
+  if (descriptor->waiting[direction] != NULL) return -EBUSY;
+  return descriptor->ready[direction] ? 0 : -EAGAIN;
+}
+
 static inline int run_here(weir_internal_operation *operation, weir_internal_direction direction) {
   weir_internal_descriptor *descriptor = operation->descriptor;
-  if (descriptor->waiting[direction] != NULL) return -EBUSY;
-  if (!descriptor->ready[direction]) return -EAGAIN;
-  int result = descriptor->loop->backend->attempt(operation);
+  int result = check_ready(descriptor, direction);
+  if (result < 0) return result;
+  result = descriptor->loop->backend->attempt(operation);
   // Whoever ends the wait after -EAGAIN, it is not the system call.
   operation->by_kernel = result != -EAGAIN;
   return result;
@@ -77,6 +84,13 @@ static inline int run(weir_internal_operation *operation, weir_internal_directio
 
 int weir_internal_try(weir_internal_operation *operation) {
   return run(operation, direction_of(operation));
+}
+
+int weir_internal_try_to_send(weir_internal_descriptor *descriptor, const struct iovec *buffers,
+                              int count) {
+  int result = check_loop(descriptor);
+  if (result == 0) result = check_ready(descriptor, WEIR_INTERNAL_WRITE);
+  return result < 0 ? result : descriptor->loop->backend->send(descriptor, buffers, count);
 }
 
 int weir_internal_submit(weir_internal_operation *operation) {

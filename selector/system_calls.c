@@ -76,15 +76,17 @@ static int kernel_receive(void *context, int fd, const struct iovec *buffers, in
   return result_of(readv(fd, buffers, count));
 }
 
-static int kernel_send(void *context, int fd, const struct iovec *buffers, int count) {
-  (void)context;
-  if (count == 1) {
-    return result_of(send(fd, buffers[0].iov_base, buffers[0].iov_len, MSG_NOSIGNAL));
-  }
+static int send_message(int fd, const struct iovec *buffers, int count) {
   struct msghdr message = {0};
   message.msg_iov = (struct iovec *)(uintptr_t)buffers;
   message.msg_iovlen = (size_t)count;
   return result_of(sendmsg(fd, &message, MSG_NOSIGNAL));
+}
+
+static int kernel_send(void *context, int fd, const struct iovec *buffers, int count) {
+  (void)context;
+  if (count > 1) return send_message(fd, buffers, count);
+  return result_of(send(fd, buffers[0].iov_base, buffers[0].iov_len, MSG_NOSIGNAL));
 }
 
 static int kernel_close(void *context, int fd) {

@@ -40,10 +40,9 @@ using weir_testing::Write;
 
 class Splice : public weir_testing::LeakCheckedTest {};
 
-weir_copy_options Method(weir_copy_method method, uint64_t limit = 0) {
+weir_copy_options Method(weir_copy_method method) {
   weir_copy_options options = {};
   options.method = method;
-  options.limit = limit;
   return options;
 }
 
@@ -129,8 +128,9 @@ TEST_F(Splice, RandomPiecesAndLimitsGiveWhatMemoryGives) {
         weir_job *receiver = LaunchJob([&] { return ReceiveInPieces(&relay, &received, &random); });
         uint64_t total = 0;
         for (uint64_t count = 1; count > 0; total += count) {
-          weir_copy_options options = Method(method, 1 + random() % (600 << 10));
-          EXPECT_EQ(0, weir_copy(relay.from(), relay.to(), &options, &count));
+          weir_copy_options options = Method(method);
+          uint64_t limit = 1 + random() % (600 << 10);
+          EXPECT_EQ(0, weir_copy_at_most(relay.from(), relay.to(), limit, &options, &count));
         }
         EXPECT_EQ(data.size(), total);
         EXPECT_EQ(0, weir_write_channel_close(relay.to()));
@@ -154,9 +154,8 @@ TEST_F(Splice, ALimitIsExactAndTheRestStaysUnread) {
       Relay relay = MakeRelay();
       weir_job *sender = LaunchSender(&relay, data);
       weir_job *receiver = LaunchJob([&] { return relay.receiver.ReceiveAll(&received); });
-      weir_copy_options options = Method(WEIR_COPY_ANY, limit);
       uint64_t count = 0;
-      EXPECT_EQ(0, weir_copy(relay.from(), relay.to(), &options, &count));
+      EXPECT_EQ(0, weir_copy_at_most(relay.from(), relay.to(), limit, nullptr, &count));
       EXPECT_EQ(limit, count);
       EXPECT_EQ(limit, weir_total_bytes_read(relay.from()));
       EXPECT_EQ(limit, weir_total_bytes_written(relay.to()));

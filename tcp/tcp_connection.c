@@ -23,9 +23,7 @@ static const weir_internal_system_calls *calls_of(const weir_tcp_connection *sel
 // the failure, that a torn stream never looks whole. Not among these is EPIPE, which the writer
 // also gets when the peer did end its stream properly; nor what is not the kernel's, such as the
 // ETIMEDOUT of a deadline.
-void weir_internal_tcp_remember_failure(weir_tcp_connection *self,
-                                        const weir_internal_operation *operation, int result) {
-  if (!operation->by_kernel) return;
+static void remember(weir_tcp_connection *self, int result) {
   switch (result) {
     case -ETIMEDOUT:
     case -ECONNRESET:
@@ -42,8 +40,9 @@ void weir_internal_tcp_remember_failure(weir_tcp_connection *self,
   if (self->failure == 0) self->failure = result;
 }
 
-static int perform(weir_internal_operation *operation, bool wait) {
-  return wait ? weir_internal_await(operation) : weir_internal_try(operation);
+void weir_internal_tcp_remember_failure(weir_tcp_connection *self,
+                                        const weir_internal_operation *operation, int result) {
+  if (operation->by_kernel) remember(self, result);
 }
 
 static int tcp_read(weir_connection *connection, weir_internal_lender *lender, bool wait) {
@@ -52,7 +51,7 @@ static int tcp_read(weir_connection *connection, weir_internal_lender *lender, b
   if (self->end_seen) return self->failure;
   weir_internal_operation operation = {
       .kind = WEIR_INTERNAL_RECEIVE, .descriptor = &self->descriptor, .with.lender = lender};
-  int result = perform(&operation, wait);
+  int result = wait ? weir_internal_await(&operation) : weir_internal_try(&operation);
   if (result > 0) return result;
   if (result == 0) {
     self->end_seen = true;
@@ -70,14 +69,22 @@ static bool is_background(const weir_tcp_connection *self, weir_internal_directi
          self->descriptor.waiting[direction] == &self->background.operation;
 }
 
+static int write_at_once(weir_tcp_connection *self, const struct iovec *buffers, int count) {
+  // While the loop watches, the kernel takes nothing.
+  if (is_background(self, WEIR_INTERNAL_WRITE)) return -EAGAIN;
+  int result = weir_internal_try_to_send(&self->descriptor, buffers, count);
+  // Nothing was waited for, so what is to be remembered is the kernel's.
+  if (result < 0) remember(self, result);
+  return result;
+}
+
 static int tcp_write(weir_connection *connection, const struct iovec *buffers, int count,
                      bool wait) {
   weir_tcp_connection *self = tcp_of(connection);
-  // While the loop watches, the kernel takes nothing.
-  if (!wait && is_background(self, WEIR_INTERNAL_WRITE)) return -EAGAIN;
+  if (!wait) return write_at_once(self, buffers, count);
   weir_internal_operation operation = {
       .kind = WEIR_INTERNAL_SEND, .descriptor = &self->descriptor, .with.send = {buffers, count}};
-  int result = perform(&operation, wait);
+  int result = weir_internal_await(&operation);
   if (result < 0) weir_internal_tcp_remember_failure(self, &operation, result);
   return result;
 }

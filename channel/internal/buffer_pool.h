@@ -32,13 +32,15 @@ enum {
 // Arrays, not lists through the buffers: so that taking one touches none of its memory.
 typedef struct weir_internal_buffer_pool {
   size_t count;
+  size_t room;  // how many are kept at most
   size_t large_count;
+  size_t large_room;
   char *buffers[WEIR_INTERNAL_POOLED_BUFFERS];
   char *large_buffers[WEIR_INTERNAL_LARGE_POOLED_BUFFERS];
 } weir_internal_buffer_pool;
 
-// weir_internal_buffer_pool_of returns the pool of |loop|, which lives as long as the loop, or NULL
-// when there is no memory for one: a legal pool too, that keeps nothing.
+// weir_internal_buffer_pool_of returns the pool of |loop|, which lives as long as the loop. When
+// there is no memory for one it is a pool that keeps nothing.
 weir_internal_buffer_pool *weir_internal_buffer_pool_of(weir_internal_loop *loop);
 
 // Tells whether a buffer for |size| bytes is one of the usual ones.
@@ -78,7 +80,7 @@ void weir_internal_buffer_give_other(weir_internal_buffer_pool *pool, char *buff
 
 // weir_internal_buffer_take returns |size| bytes with any content, or NULL.
 static inline char *weir_internal_buffer_take(weir_internal_buffer_pool *pool, size_t size) {
-  if (!weir_internal_buffer_is_usual(size) || pool == NULL || pool->count == 0) {
+  if (!weir_internal_buffer_is_usual(size) || pool->count == 0) {
     return weir_internal_buffer_take_other(pool, weir_internal_buffer_size(size));
   }
   char *buffer = pool->buffers[--pool->count];
@@ -90,8 +92,7 @@ static inline char *weir_internal_buffer_take(weir_internal_buffer_pool *pool, s
 static inline void weir_internal_buffer_give(weir_internal_buffer_pool *pool, char *buffer,
                                              size_t size) {
   assert(buffer != NULL);
-  if (!weir_internal_buffer_is_usual(size) || pool == NULL ||
-      pool->count == WEIR_INTERNAL_POOLED_BUFFERS) {
+  if (!weir_internal_buffer_is_usual(size) || pool->count == pool->room) {
     weir_internal_buffer_give_other(pool, buffer, weir_internal_buffer_size(size));
     return;
   }

@@ -165,6 +165,25 @@ static inline weir_connection *weir_internal_writer_connection(weir_write_channe
   return WEIR_INTERNAL_CONTAINER(channel, weir_connection, writer);
 }
 
+// weir_internal_writer_take_buffer makes sure that there is a buffer. Returns 0 or -ENOMEM.
+WEIR_MUST_USE static inline int weir_internal_writer_take_buffer(weir_write_channel *channel) {
+  if (channel->buffer != NULL) return 0;
+  weir_internal_buffer_pool *pool = weir_internal_writer_connection(channel)->pool;
+  channel->buffer = weir_internal_buffer_take(pool, channel->capacity);
+  if (channel->buffer == NULL) return -ENOMEM;
+  channel->size = channel->capacity;
+  return 0;
+}
+
+// weir_internal_writer_release gives back the buffer and what is in it.
+static inline void weir_internal_writer_release(weir_write_channel *channel) {
+  if (channel->buffer == NULL) return;
+  weir_internal_buffer_pool *pool = weir_internal_writer_connection(channel)->pool;
+  weir_internal_buffer_give(pool, channel->buffer, channel->size);
+  channel->buffer = NULL;
+  channel->size = channel->start = channel->end = 0;
+}
+
 // weir_internal_reader_enter begins a read, weir_internal_reader_leave ends it.
 WEIR_MUST_USE static inline int weir_internal_reader_enter(weir_read_channel *channel) {
   return weir_internal_connection_enter(weir_internal_reader_connection(channel), &channel->busy);
@@ -193,7 +212,9 @@ WEIR_MUST_USE static inline int weir_internal_reader_more(weir_read_channel *cha
   int result = weir_internal_reader_fill(channel);
   if (result == 0) return WEIR_E_END_OF_STREAM;
   if (result < 0) return result;
-  return weir_internal_connection_go_on(weir_internal_reader_connection(channel));
+  result = weir_internal_connection_go_on(weir_internal_reader_connection(channel));
+  // One of the others may have cancelled the channel, and dropped what the caller has seen.
+  return result == 0 ? channel->failure : result;
 }
 
 #ifdef __cplusplus

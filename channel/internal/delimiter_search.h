@@ -43,6 +43,16 @@ static inline bool weir_internal_delimiter_search_found(
   return search->matched == search->delimiter.size;
 }
 
+// How far a search had come when its deadline passed, so that the next one for the same delimiter
+// can go on there.
+typedef struct weir_internal_past_search {
+  uint64_t position;  // in the stream, of the first byte that was searched
+  size_t searched;    // bytes from there on, in vain
+  size_t matched;     // of these, the last ones that are the beginning of the delimiter
+  size_t size;        // of |delimiter|
+  char delimiter[];
+} weir_internal_past_search;
+
 #ifdef __cplusplus
 }
 #endif

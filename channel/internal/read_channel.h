@@ -55,20 +55,26 @@ struct weir_read_channel {
   // The caller's memory, while bytes are read straight into it.
   char *direct;
   size_t direct_size;
+  // Of the last search for a delimiter whose deadline has passed; or NULL.
+  struct weir_internal_past_search *past_search;
   int failure;  // of the transport, or the cause of a cancel; it stays
-  // The coroutine of an operation that waits for other channels, too; NULL for the usual ones.
-  weir_internal_coroutine *holder;
+  // An operation that waits for other channels, too; NULL for the usual ones.
+  weir_internal_interruptible *holder;
   bool ended;          // the transport has reported the end of the stream
   bool for_line;       // the read in flight is for a line, which may use all of the buffer
   bool ahead;          // what does not fit into |direct| may go into the buffer
   bool resynchronise;  // as in the options
+  bool cancelled;      // |failure| is the cause of weir_read_channel_cancel
 };
 
 // weir_internal_reader_init gives |channel|, which is zeroed, its defaults.
 void weir_internal_reader_init(weir_read_channel *channel);
 
-// weir_internal_reader_release gives back the buffer.
+// weir_internal_reader_release gives back the buffer, and what else the channel holds.
 void weir_internal_reader_release(weir_read_channel *channel);
+
+// weir_internal_reader_forget_search gives back |past_search|.
+void weir_internal_reader_forget_search(weir_read_channel *channel);
 
 // weir_internal_reader_fill waits for bytes and puts them behind those that the buffer holds, which
 // are fewer than the channel's limit. Returns their number, 0 at the end of the stream, or a
@@ -111,6 +117,13 @@ WEIR_MUST_USE static inline int weir_internal_reader_settle(weir_read_channel *c
 // weir_internal_reader_drop is weir_internal_reader_settle as far as it goes without waiting: what
 // is held afterwards is to be read.
 void weir_internal_reader_drop(weir_read_channel *channel);
+
+// weir_internal_reader_nothing is a read of no bytes. It needs none, so it does not wait, and the
+// stream may have ended or broken; but nobody reads from a channel that was cancelled. Returns 0 or
+// the cause.
+WEIR_MUST_USE static inline int weir_internal_reader_nothing(const weir_read_channel *channel) {
+  return channel->cancelled ? channel->failure : 0;
+}
 
 // weir_internal_reader_limit returns how many bytes the channel holds at most, and hands out as one
 // span.

@@ -19,6 +19,7 @@ typedef struct weir_internal_transfer {
   weir_write_channel *targets[WEIR_INTERNAL_TRANSFER_TARGETS];
   int target_count;
   uint64_t count;  // bytes that all targets took
+  weir_internal_interruptible holder;
 } weir_internal_transfer;
 
 // weir_internal_transfer_check tells whether the channels are the caller's to use: -EBUSY or -EXDEV

@@ -28,17 +28,14 @@ struct weir_write_channel {
   bool watching;    // |watcher| waits for the transport
   bool cut;         // a close has ended a write in the middle of its text
   bool cancelled;   // |failure| is the cause of weir_write_channel_cancel
-  // The coroutine of an operation that waits for other channels, too; NULL for the usual ones.
-  weir_internal_coroutine *holder;
+  // An operation that waits for other channels, too; NULL for the usual ones.
+  weir_internal_interruptible *holder;
   weir_internal_pre_suspend hook;  // linked: it flushes when its coroutine suspends
   weir_internal_watcher watcher;
 };
 
 // weir_internal_writer_init gives |channel|, which is zeroed, its defaults.
 void weir_internal_writer_init(weir_write_channel *channel);
-
-// weir_internal_writer_release gives back the buffer and what is in it.
-void weir_internal_writer_release(weir_write_channel *channel);
 
 static inline size_t weir_internal_writer_pending(const weir_write_channel *channel) {
   return channel->end - channel->start;
@@ -90,9 +87,6 @@ WEIR_MUST_USE int weir_internal_writer_flush(weir_write_channel *channel);
 
 // weir_internal_writer_end flushes and ends the stream.
 WEIR_MUST_USE int weir_internal_writer_end(weir_write_channel *channel);
-
-// weir_internal_writer_take_buffer makes sure that there is a buffer. Returns 0 or -ENOMEM.
-WEIR_MUST_USE int weir_internal_writer_take_buffer(weir_write_channel *channel);
 
 // weir_internal_writer_settle gives back a buffer that nobody needs.
 void weir_internal_writer_settle(weir_write_channel *channel);

@@ -62,7 +62,6 @@ struct weir_internal_coroutine {
   uint32_t turn;  // of the allowance that was taken away, what is left of the turn
   uint32_t shields;
   bool cancelled;
-  bool interrupted;       // the next suspension returns at once, shield or not
   bool deadline_expired;  // an operation returned -ETIMEDOUT because of the present deadline
   uint32_t bracket_depth;
   uint32_t deadline_owner;  // depth of the bracket that set the deadline; 0: inherited
@@ -72,10 +71,11 @@ struct weir_internal_coroutine {
   const char *waits_for;  // in the present or last suspension
   weir_internal_timer timer;
   weir_internal_list pre_suspend;
-  weir_internal_message wake_message;  // for a wake from another thread
-  weir_scope *parent;                  // NULL for the root
-  weir_internal_link sibling;          // in the parent's children
-  weir_internal_list scopes;           // own_scope first, then those opened, outermost first
+  weir_internal_interruptible *interruptible;  // the innermost, or NULL
+  weir_internal_message wake_message;          // for a wake from another thread
+  weir_scope *parent;                          // NULL for the root
+  weir_internal_link sibling;                  // in the parent's children
+  weir_internal_list scopes;  // own_scope first, then those opened, outermost first
   weir_scope own_scope;
   weir_job *job;  // NULL when nobody holds a handle
   // Of a coroutine that another loop launched, and of the proxy that stands for it there; see
@@ -188,7 +188,14 @@ void weir_internal_coroutine_force(weir_internal_coroutine *coroutine, int cause
 int weir_internal_coroutine_park(weir_internal_coroutine *coroutine);
 
 // Runs the pre-suspend hooks of the current coroutine.
-void weir_internal_pre_suspend_run(weir_internal_coroutine *coroutine);
+static inline void weir_internal_pre_suspend_run(weir_internal_coroutine *coroutine) {
+  weir_internal_link *link;
+  while ((link = weir_internal_list_take_first(&coroutine->pre_suspend)) != NULL) {
+    weir_internal_pre_suspend *hook =
+        WEIR_INTERNAL_CONTAINER(link, weir_internal_pre_suspend, link);
+    hook->run(hook);
+  }
+}
 
 // Tells whether the current coroutine must not suspend: -ECANCELED, -ETIMEDOUT, or 0.
 int weir_internal_coroutine_check(weir_internal_coroutine *coroutine);

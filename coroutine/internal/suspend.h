@@ -50,13 +50,22 @@ WEIR_MUST_USE int weir_internal_check(const weir_internal_loop *loop);
 // waits for returns |reason|, once. Returns false when it is not suspended, or woken already.
 bool weir_internal_wake_present(weir_internal_coroutine *coroutine, int reason);
 
-// weir_internal_coroutine_interrupt ends the suspension in which |coroutine|, of this thread, is:
+// An operation that waits for one thing and can be ended by another is interruptible, from its
+// begin to its end, by whoever is on its thread. Such operations nest: what an inner one waits for,
+// the outer ones wait for.
+typedef struct weir_internal_interruptible {
+  weir_internal_coroutine *coroutine;
+  struct weir_internal_interruptible *outer;
+  bool interrupted;  // the next suspension returns at once, shield or not
+} weir_internal_interruptible;
+void weir_internal_interruptible_begin(weir_internal_interruptible *self);
+void weir_internal_interruptible_end(weir_internal_interruptible *self);
+
+// weir_internal_interruptible_interrupt ends the suspension in which the coroutine of |self| is:
 // what it waits for returns -ECANCELED, once. When it is not suspended, or woken already, that
-// happens to its next suspension, unless it forgets the interruption before; so nobody who is about
-// to wait is missed.
-void weir_internal_coroutine_interrupt(weir_internal_coroutine *coroutine);
-bool weir_internal_coroutine_is_interrupted(const weir_internal_coroutine *coroutine);
-void weir_internal_coroutine_forget_interruption(weir_internal_coroutine *coroutine);
+// happens to its next suspension, unless |self| ends before; so nobody who is about to wait is
+// missed.
+void weir_internal_interruptible_interrupt(weir_internal_interruptible *self);
 
 typedef struct weir_internal_ticket {
   weir_internal_coroutine *coroutine;

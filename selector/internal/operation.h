@@ -122,6 +122,11 @@ WEIR_MUST_USE int weir_internal_submit(weir_internal_operation *operation);
 // weir_internal_try runs |operation| without ever waiting: returns its result or -EAGAIN.
 WEIR_MUST_USE int weir_internal_try(weir_internal_operation *operation);
 
+// weir_internal_try_to_send is weir_internal_try of a SEND that needs no operation: for what is
+// sent on the way to a suspension, which is most.
+WEIR_MUST_USE int weir_internal_try_to_send(weir_internal_descriptor *descriptor,
+                                            const struct iovec *buffers, int count);
+
 // weir_internal_cancel_operation takes back a pending |operation|. Returns true when |complete|
 // will not be called any more; false when the backend has to confirm, which it does by completing
 // it with -ECANCELED, or its result. epoll always returns true.

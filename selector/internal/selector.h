@@ -27,6 +27,8 @@ typedef struct weir_internal_backend {
   // Carries out |operation|, whose direction is |ready|, if that needs no waiting; otherwise makes
   // the direction not ready and returns -EAGAIN.
   int (*attempt)(weir_internal_operation *operation);
+  // The same for a SEND that is no operation.
+  int (*send)(weir_internal_descriptor *descriptor, const struct iovec *buffers, int count);
   // Begins to watch the descriptor for all its operations.
   int (*bind)(weir_internal_selector_loop *loop, weir_internal_descriptor *descriptor);
   // Watches |fd| for |events|, once; |again|: it was watched before.

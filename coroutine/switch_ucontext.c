@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The switch for every other architecture, by ucontext(3): slower, since it saves the signal mask
-// with two system calls.
+// The switch for every other architecture, by ucontext(3): slower, since it sets the signal mask,
+// which takes system calls.
 
 #if (!defined(__x86_64__) && !defined(__aarch64__)) || defined(WEIR_SWITCH_UCONTEXT)
 
+#include <signal.h>
 #include <stdint.h>
 #include <ucontext.h>
 
@@ -21,8 +22,12 @@ static void first_frame(unsigned entry_high, unsigned entry_low, unsigned argume
 
 void weir_internal_switch_stack(void **save, void *restore) {
   ucontext_t here;
+  ucontext_t *there = (ucontext_t *)restore;
   *save = &here;
-  if (swapcontext(&here, (ucontext_t *)restore) != 0) __builtin_trap();
+  // The mask is the thread's, and not each coroutine's own: whoever blocks a signal does so for
+  // all.
+  if (pthread_sigmask(SIG_SETMASK, NULL, &there->uc_sigmask) != 0) __builtin_trap();
+  if (swapcontext(&here, there) != 0) __builtin_trap();
 }
 
 void *weir_internal_switch_prepare(void *bottom, void *top, weir_internal_entry entry,

@@ -15,6 +15,7 @@
 #include "testing/leak_checked_test.h"
 #include "testing/raw_socket.h"
 #include "testing/tcp_pair.h"
+#include "weir/sync.h"
 #include "weir/tcp.h"
 
 namespace {
@@ -38,8 +39,11 @@ class Loops : public weir_testing::LeakCheckedTest {
   }
   // Runs |body| on |loop| and waits for it.
   static void On(int loop, const Body &body) {
-    EXPECT_EQ(0, LaunchCoroutineOn(loop, body));
-    EXPECT_EQ(0, weir_scope_wait(nullptr));
+    weir_scope *scope = nullptr;
+    EXPECT_EQ(0, weir_scope_open(&scope, nullptr));
+    EXPECT_EQ(0, LaunchCoroutineOn(loop, body, scope));
+    EXPECT_EQ(0, weir_scope_wait(scope));
+    weir_scope_close(scope);
   }
 };
 
@@ -54,18 +58,40 @@ int Echo(weir_connection *client, void *served) {
   return weir_connection_close(client);
 }
 
-// Sends |lines| lines to |port| and expects each back.
-int Client(uint16_t port, int lines) {
+// Those who wait until all of them have come, on whatever loop.
+class Crowd {
+ public:
+  explicit Crowd(int count) : missing_(count) { EXPECT_EQ(0, weir_event_create(&complete_)); }
+  ~Crowd() { weir_event_close(complete_); }
+  Crowd(const Crowd &) = delete;
+  Crowd &operator=(const Crowd &) = delete;
+
+  int Join() {
+    if (--missing_ == 0) weir_event_set(complete_);
+    return weir_event_wait(complete_);
+  }
+
+ private:
+  std::atomic<int> missing_;
+  weir_event *complete_ = nullptr;
+};
+
+// Sends |lines| lines to |port| and expects each back. Stays until all of |crowd|, if there is one,
+// have come so far.
+int Client(uint16_t port, int lines, Crowd *crowd = nullptr) {
   weir_connection *connection = nullptr;
   int result = weir_tcp_connect(Tcp(), &connection, "127.0.0.1", port);
-  if (result < 0) return result;
   for (int i = 0; i < lines && result == 0; i++) {
     weir_bytes line;
     const std::string text = "line " + std::to_string(i);
     result = weir_write_line(Output(connection), weir_bytes_of(text.data(), text.size()));
     if (result == 0) result = weir_read_line(Input(connection), &line);
-    if (result == 0 && text != std::string(line.data, line.size)) return ADD_FAILURE(), -EIO;
+    if (result == 0) {
+      EXPECT_EQ(text, std::string(line.data, line.size));
+    }
   }
+  int joined = crowd != nullptr ? crowd->Join() : 0;
+  if (result == 0) result = joined;
   int closed = weir_connection_close(connection);
   return result < 0 ? result : closed;
 }
@@ -145,7 +171,7 @@ TEST_F(Loops, AnAbortFromElsewhereEndsWhatWaits) {
                                  return result;
                                },
                                nullptr, &job));
-              EXPECT_EQ(0, weir_delay(WEIR_MILLISECOND));
+              // Whether it waits already or not.
               weir_connection_abort(pair.near);
               int result = 0;
               EXPECT_EQ(0, weir_job_wait(job, &result));
@@ -189,8 +215,12 @@ TEST_F(Loops, AListenerBelongsToTheLoopOfItsFirstAccept) {
                           EXPECT_EQ(WEIR_E_CLOSED, weir_accept(listener, &client));
                           return 0;
                         }));
-              EXPECT_EQ(0, weir_delay(WEIR_MILLISECOND));
               weir_connection *other = nullptr;
+              // It was launched there first, so it waits by then.
+              On(1, [&] {
+                EXPECT_EQ(-EBUSY, weir_accept(listener, &other));
+                return 0;
+              });
               EXPECT_EQ(-EXDEV, weir_accept(listener, &other));
               EXPECT_EQ(0, weir_listener_close(listener));
               return 0;
@@ -220,8 +250,10 @@ class Serving : public Loops, public ::testing::WithParamInterface<int> {
                 weir_scope *scope = nullptr;
                 EXPECT_EQ(0, weir_scope_open(&scope, nullptr));
                 uint16_t port = weir_listener_port(listener);
+                // While all are there, none of the loops has the fewest for long.
+                Crowd crowd(clients);
                 for (int i = 0; i < clients; i++) {
-                  auto client = [port, lines] { return Client(port, lines); };
+                  auto client = [&crowd, port, lines] { return Client(port, lines, &crowd); };
                   EXPECT_EQ(0, LaunchCoroutineOn(WEIR_ROUND_ROBIN, client, scope));
                 }
                 EXPECT_EQ(0, weir_scope_wait(scope));

@@ -5,37 +5,16 @@
 #include <string>
 #include <vector>
 
-#include "testing/channel_test.h"
 #include "testing/scripted_transport.h"
+#include "testing/write_test.h"
 #include "weir/channel.h"
 
 namespace {
 
 using weir_testing::ScriptedTransport;
-using Writes = std::vector<std::string>;
+using weir_testing::Writes;
 
-class WriteChannel : public weir_testing::ChannelTest {
- protected:
-  static int Fully(ScriptedTransport &script, const std::string &data, size_t *done = nullptr) {
-    return weir_write_fully(&script.connection()->writer, data.data(), data.size(), done);
-  }
-
-  static int Line(ScriptedTransport &script, const std::string &line) {
-    return weir_write_line(&script.connection()->writer, weir_bytes_of(line.data(), line.size()));
-  }
-
-  static int Flush(ScriptedTransport &script) { return weir_flush(&script.connection()->writer); }
-
-  static void Configure(ScriptedTransport &script, size_t capacity) {
-    weir_write_channel_options options = {};
-    options.capacity = capacity;
-    EXPECT_EQ(0, weir_write_channel_configure(script.writer(), &options));
-  }
-
-  static size_t Pending(ScriptedTransport &script) {
-    return weir_internal_writer_pending(&script.connection()->writer);
-  }
-};
+class WriteChannel : public weir_testing::WriteTest {};
 
 TEST_F(WriteChannel, NothingLeavesBeforeTheFlush) {
   WithScript([](ScriptedTransport &script) {
@@ -72,87 +51,6 @@ TEST_F(WriteChannel, NothingMayBeWrittenFromNowhere) {
     EXPECT_EQ(0, weir_write_line(script.writer(), weir_bytes_of(nullptr, 0)));
     EXPECT_EQ(0, Flush(script));
     EXPECT_EQ("\r\n", script.sent());
-  });
-}
-
-TEST_F(WriteChannel, ReachingTheCapacitySendsAtOnceWithoutWaiting) {
-  WithScript([](ScriptedTransport &script) {
-    Configure(script, 8);
-    EXPECT_EQ(0, Fully(script, "1234567"));
-    EXPECT_EQ(Writes{}, script.writes());
-    EXPECT_EQ(0, Fully(script, "8"));
-    EXPECT_EQ(Writes{"12345678"}, script.writes());
-    script.SetRoom(3);
-    EXPECT_EQ(0, Fully(script, "abcdefgh"));  // does not wait, though not all of it left
-    EXPECT_EQ("12345678abc", script.sent());
-    EXPECT_EQ(5u, Pending(script));
-    script.SetRoom(ScriptedTransport::kUnlimited);
-  });
-}
-
-TEST_F(WriteChannel, AfterReachingTheCapacityTheLoopSendsWhatDidNotLeave) {
-  for (const char *text : {"12345678", "1234"}) {
-    for (size_t room : {0, 3}) {
-      WithScript([&](ScriptedTransport &script) {
-        Configure(script, 8);
-        script.SetRoom(room);
-        for (size_t size = 0; size < 8; size += strlen(text)) {
-          EXPECT_EQ(0, Fully(script, text));
-        }
-        EXPECT_EQ(8 - room, Pending(script));
-        EXPECT_TRUE(script.watched());
-        script.AddRoom(2);
-        EXPECT_EQ(room + 2, script.sent().size());
-        script.SetRoom(ScriptedTransport::kUnlimited);
-        EXPECT_EQ(8u, script.sent().size());
-        EXPECT_FALSE(script.watched());
-        EXPECT_EQ(0, Fully(script, "stays"));
-        EXPECT_EQ(0, weir_delay(WEIR_SECOND));
-        EXPECT_EQ(8u, script.sent().size());
-      });
-    }
-  }
-}
-
-// What ends a channel ends that, too.
-TEST_F(WriteChannel, ReachingTheCapacityAndThenAFlushACloseOrACancel) {
-  for (int how = 0; how < 4; how++) {
-    WithScript([&](ScriptedTransport &script) {
-      Configure(script, 8);
-      script.SetRoom(0);
-      EXPECT_EQ(0, Fully(script, "12345678"));
-      EXPECT_TRUE(script.watched());
-      if (how == 0) {
-        Start([&] { return Flush(script); });
-      }
-      if (how == 1) weir_connection_abort(script.connection());
-      if (how == 2) weir_write_channel_cancel(script.writer(), -EIO);
-      if (how == 3) {
-        Start([&] {
-          EXPECT_EQ(0, weir_connection_close(script.connection()));
-          return 0;
-        });
-      }
-      EXPECT_EQ(how == 3, script.watched());
-      script.SetRoom(ScriptedTransport::kUnlimited);
-      EXPECT_EQ(0, weir_scope_wait(nullptr));
-      EXPECT_EQ(how == 0 || how == 3 ? "12345678" : "", script.sent());
-    });
-  }
-}
-
-// The loop is a help only: without it all is as it would be a byte earlier.
-TEST_F(WriteChannel, ReachingTheCapacityBreaksNothingWhenTheLoopCannotWatch) {
-  WithScript([&](ScriptedTransport &script) {
-    Configure(script, 8);
-    script.SetRoom(0);
-    script.FailWatch(-ENOSPC);
-    EXPECT_EQ(0, Fully(script, "12345678"));
-    EXPECT_EQ(0, weir_write_channel_cause(script.writer()));
-    EXPECT_EQ(8u, Pending(script));
-    script.SetRoom(ScriptedTransport::kUnlimited);
-    EXPECT_EQ(0, Flush(script));
-    EXPECT_EQ("12345678", script.sent());
   });
 }
 
@@ -378,150 +276,6 @@ TEST_F(WriteChannel, ASecondWriterIsRefusedAndTheFirstUndisturbed) {
   });
 }
 
-TEST_F(WriteChannel, AFailureOfTheTransportStays) {
-  WithScript([](ScriptedTransport &script) {
-    EXPECT_EQ(0, Line(script, "lost"));
-    script.FailWrites(-EPIPE);
-    EXPECT_EQ(-EPIPE, Flush(script));
-    script.FailWrites(0);
-    EXPECT_EQ(-EPIPE, Flush(script));
-    EXPECT_EQ(-EPIPE, Line(script, "x"));
-    EXPECT_EQ(-EPIPE, weir_write_format(script.writer(), "x"));
-    EXPECT_EQ(-EPIPE, weir_write_channel_close(script.writer()));
-    EXPECT_EQ(-EPIPE, weir_connection_close(script.connection()));
-    EXPECT_EQ("", script.sent());
-  });
-}
-
-TEST_F(WriteChannel, AFailureWhileTheCapacityIsReachedIsToldToTheNextWrite) {
-  WithScript([](ScriptedTransport &script) {
-    Configure(script, 4);
-    script.FailWrites(-ECONNRESET);
-    EXPECT_EQ(0, Fully(script, "abcd"));
-    EXPECT_EQ(4u, weir_total_bytes_written(script.writer()));
-    EXPECT_EQ(-ECONNRESET, Fully(script, "e"));
-    EXPECT_EQ(4u, weir_total_bytes_written(script.writer()));
-  });
-}
-
-TEST_F(WriteChannel, ATimeoutOfTheTransportStaysToo) {
-  WithScript([](ScriptedTransport &script) {
-    EXPECT_EQ(0, Line(script, "lost"));
-    // What the kernel says of a peer that no longer acknowledges, no deadline of ours.
-    script.FailWrites(-ETIMEDOUT);
-    EXPECT_EQ(-ETIMEDOUT, Flush(script));
-    script.FailWrites(0);
-    EXPECT_EQ(-ETIMEDOUT, Flush(script));
-  });
-}
-
-TEST_F(WriteChannel, NoMemoryInTheTransportDoesNotStay) {
-  WithScript([](ScriptedTransport &script) {
-    EXPECT_EQ(0, Line(script, "kept"));
-    script.FailWrites(-ENOMEM);
-    EXPECT_EQ(-ENOMEM, Flush(script));
-    script.FailWrites(0);
-    EXPECT_EQ(0, Flush(script));
-    EXPECT_EQ("kept\r\n", script.sent());
-    // Nor when it was met on the way, by a write that needed no room.
-    Configure(script, 4);
-    script.FailWrites(-ENOMEM);
-    EXPECT_EQ(0, Fully(script, "abcd"));
-    EXPECT_EQ(-ENOMEM, Fully(script, "e"));
-    script.FailWrites(0);
-    EXPECT_EQ(0, Fully(script, "e"));
-    EXPECT_EQ("kept\r\nabcde", script.sent());
-  });
-}
-
-TEST_F(WriteChannel, NoMemoryForTheBufferTakesNothing) {
-  WithScript([this](ScriptedTransport &script) {
-    for (int what = 0; what < 4; what++) {
-      // The first failing write finds the pool's allocation before its own.
-      allocator().FailNth(what == 0 ? 2 : 1);
-      if (what == 0) {
-        EXPECT_EQ(-ENOMEM, Line(script, "x"));
-      } else if (what == 1) {
-        EXPECT_EQ(-ENOMEM, Fully(script, "x"));
-      } else if (what == 2) {
-        EXPECT_EQ(-ENOMEM, weir_write_format(script.writer(), "%d", 5));
-      } else {
-        EXPECT_EQ(-ENOMEM, weir_write_string(script.writer(), "x"));
-      }
-      EXPECT_TRUE(allocator().refused());
-      allocator().FailNth(0);
-    }
-    EXPECT_EQ(0u, Pending(script));
-    EXPECT_EQ(0, Line(script, "later"));
-    EXPECT_EQ(0, Flush(script));
-    EXPECT_EQ("later\r\n", script.sent());
-  });
-}
-
-// A text of just the capacity is sent from where it lies; nothing of it, if the rest had no place.
-TEST_F(WriteChannel, NoMemoryForTheRestOfATextOfTheCapacityTakesNothing) {
-  WithScript([this](ScriptedTransport &script) {
-    Configure(script, 4);
-    script.SetRoom(1);
-    allocator().FailNth(2);  // the first is the pool's
-    EXPECT_EQ(-ENOMEM, Fully(script, "abcd"));
-    EXPECT_TRUE(allocator().refused());
-    allocator().FailNth(0);
-    EXPECT_EQ("", script.sent());
-    EXPECT_EQ(0u, Pending(script));
-    EXPECT_EQ(0, Fully(script, "abcd"));
-    EXPECT_EQ("a", script.sent());
-  });
-}
-
-TEST_F(WriteChannel, FormatPrintsIntoTheChannel) {
-  WithScript([](ScriptedTransport &script) {
-    EXPECT_EQ(0, weir_write_format(script.writer(), "%s=%d;", "answer", 42));
-    EXPECT_EQ(0, weir_write_format(script.writer(), "%5.2f|", 3.14159));
-    EXPECT_EQ(0, Flush(script));
-    EXPECT_EQ("answer=42; 3.14|", script.sent());
-  });
-}
-
-TEST_F(WriteChannel, FormatOfEverySizeAroundTheCapacity) {
-  for (int size = 0; size <= 40; size++) {
-    for (int before = 0; before <= 16; before++) {
-      WithScript([&](ScriptedTransport &script) {
-        Configure(script, 16);
-        std::string expected(static_cast<size_t>(before), 'b');
-        EXPECT_EQ(0, Fully(script, expected));
-        EXPECT_EQ(0, weir_write_format(script.writer(), "%*d", size, 7));
-        expected += std::string(static_cast<size_t>(size < 1 ? 0 : size - 1), ' ') + "7";
-        EXPECT_EQ(0, Flush(script));
-        EXPECT_EQ(expected, script.sent()) << size << " " << before;
-      });
-    }
-  }
-}
-
-TEST_F(WriteChannel, AFormatThatDoesNotFitAndFindsNoMemoryTakesNothing) {
-  WithScript([this](ScriptedTransport &script) {
-    Configure(script, 16);
-    EXPECT_EQ(0, Fully(script, "before"));
-    allocator().FailNth(1);
-    EXPECT_EQ(-ENOMEM, weir_write_format(script.writer(), "%100d", 1));
-    allocator().FailNth(0);
-    EXPECT_EQ(0, Flush(script));
-    EXPECT_EQ("before", script.sent());
-  });
-}
-
-TEST_F(WriteChannel, FormatReportsWhatPrintfRefuses) {
-  WithScript([](ScriptedTransport &script) {
-    // Through a pointer, because compilers refuse it as well.
-    int (*volatile write_format)(weir_write_channel *, const char *, ...) = weir_write_format;
-    EXPECT_EQ(-EOVERFLOW, write_format(script.writer(), "%2147483648d", 1));
-    const wchar_t no_character[] = {static_cast<wchar_t>(0x7FFFFFFF), 0};
-    EXPECT_EQ(-EINVAL, weir_write_format(script.writer(), "%ls", no_character));
-    EXPECT_EQ(0u, Pending(script));
-  });
-}
-
 TEST_F(WriteChannel, ConfigureChecksItsOptions) {
   WithScript([](ScriptedTransport &script) {
     weir_write_channel_options options = {};
@@ -554,29 +308,6 @@ TEST_F(WriteChannel, ClosingItFlushesAndEndsTheStreamButReadingGoesOn) {
     EXPECT_EQ("answer", Text(line));
     EXPECT_EQ(0, weir_connection_close(script.connection()));
     EXPECT_EQ(1, script.finished());
-  });
-}
-
-TEST_F(WriteChannel, ACloseWhoseFlushFailsMayBeCalledAgain) {
-  WithScript([](ScriptedTransport &script) {
-    script.SetRoom(4);
-    EXPECT_EQ(0, Line(script, "last words"));
-    EXPECT_EQ(-ETIMEDOUT, AtOnce([&] { return weir_write_channel_close(script.writer()); }));
-    EXPECT_EQ(0, script.finished());
-    EXPECT_EQ(0, Line(script, "still open"));
-    script.SetRoom(ScriptedTransport::kUnlimited);
-    EXPECT_EQ(0, weir_write_channel_close(script.writer()));
-    EXPECT_EQ("last words\r\nstill open\r\n", script.sent());
-    EXPECT_EQ(1, script.finished());
-  });
-}
-
-TEST_F(WriteChannel, AFailureToEndTheStreamStays) {
-  WithScript([](ScriptedTransport &script) {
-    script.FailFinish(-ENOTCONN);
-    EXPECT_EQ(-ENOTCONN, weir_write_channel_close(script.writer()));
-    EXPECT_EQ(-ENOTCONN, Line(script, "x"));
-    EXPECT_EQ(-ENOTCONN, weir_connection_close(script.connection()));
   });
 }
 

@@ -34,6 +34,8 @@ int weir_internal_writer_try_to_watch(weir_write_channel *channel) {
   int result = connection->transport->watch_write(connection, &channel->watcher);
   if (result < 0) return result;
   channel->watching = true;
+  // A write that filled the buffer may have come behind others that left it to the hook.
+  weir_internal_pre_suspend_remove(&channel->hook);
   weir_internal_connection_background(connection);
   return 0;
 }

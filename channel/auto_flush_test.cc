@@ -334,6 +334,26 @@ TEST_F(AutoFlush, TheLoopStaysUntilTheOutputIsSentOrItsDrainTimeIsOver) {
   EXPECT_EQ("line\r\n", script.sent());
 }
 
+// The first line leaves it to the coroutine to send, the second one to the loop.
+TEST_F(AutoFlush, ALineThatFillsTheBufferBehindOthersIsSentByTheLoopAlone) {
+  WithScript([](ScriptedTransport &script) {
+    script.writer(true);
+    script.SetRoom(0);
+    std::string half(16384 / 2 - 2, 'x');
+    EXPECT_EQ(0, Line(script, half.c_str()));
+    EXPECT_FALSE(script.watched());
+    EXPECT_EQ(0, Line(script, half.c_str()));
+    EXPECT_TRUE(script.watched());
+    int writes = script.writes_tried();
+    EXPECT_EQ(0, weir_yield());
+    EXPECT_EQ(writes, script.writes_tried());
+    EXPECT_TRUE(script.watched());
+    script.SetRoom(ScriptedTransport::kUnlimited);
+    EXPECT_EQ(half + "\r\n" + half + "\r\n", script.sent());
+    EXPECT_FALSE(script.watched());
+  });
+}
+
 TEST_F(AutoFlush, AClientThatNeverReadsCostsAtMostOneCapacity) {
   WithScript([this](ScriptedTransport &script) {
     script.writer(true);

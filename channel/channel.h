@@ -58,7 +58,8 @@ typedef struct weir_connection weir_connection;
 weir_read_channel *weir_open_read_channel(weir_connection *connection);
 
 // weir_open_write_channel returns the write channel of |connection|, always the same one, and turns
-// its auto-flush on or off. It lives as long as the connection. Cannot fail.
+// its auto-flush on or off, unless the connection belongs to another loop. It lives as long as the
+// connection. Cannot fail.
 //
 // With auto-flush, what was written leaves when the coroutine that wrote next suspends, or when the
 // channel's capacity is reached; so several lines written in a row leave together. It may therefore

@@ -46,12 +46,22 @@ void weir_internal_connection_bind(weir_connection *connection, weir_internal_lo
   if (before == NULL) connection->pool = weir_internal_buffer_pool_of(loop);
 }
 
+bool weir_internal_connection_is_elsewhere(const weir_connection *connection) {
+  weir_internal_loop *current = weir_internal_current_loop();
+  weir_internal_loop *loop;
+  do {
+    loop = __atomic_load_n(&connection->loop, __ATOMIC_ACQUIRE);
+  } while (loop == claim);
+  return loop != NULL && current != NULL && loop != current;
+}
+
 weir_read_channel *weir_open_read_channel(weir_connection *connection) {
   return &connection->reader;
 }
 
 weir_write_channel *weir_open_write_channel(weir_connection *connection, bool auto_flush) {
   weir_write_channel *writer = &connection->writer;
+  if (weir_internal_connection_is_elsewhere(connection)) return writer;
   writer->auto_flush = auto_flush;
   if (!auto_flush) {
     weir_internal_pre_suspend_remove(&writer->hook);

@@ -10,17 +10,17 @@ static void hold(weir_internal_transfer *self, weir_internal_interruptible *hold
   for (int i = 0; i < self->target_count; i++) self->targets[i]->holder = holder;
 }
 
-static int check_one(const weir_connection *connection, bool busy) {
-  if (connection->loop != NULL && connection->loop != weir_internal_current_loop()) return -EXDEV;
-  return busy ? -EBUSY : 0;
+static int check_one(const weir_connection *connection, const bool *busy) {
+  if (weir_internal_connection_is_elsewhere(connection)) return -EXDEV;
+  return *busy ? -EBUSY : 0;
 }
 
 int weir_internal_transfer_check(const weir_internal_transfer *self) {
   if (weir_internal_current_coroutine() == NULL) return -EINVAL;
-  int result = check_one(weir_internal_reader_connection(self->source), self->source->busy);
+  int result = check_one(weir_internal_reader_connection(self->source), &self->source->busy);
   for (int i = 0; i < self->target_count && result == 0; i++) {
     weir_write_channel *target = self->targets[i];
-    result = check_one(weir_internal_writer_connection(target), target->busy);
+    result = check_one(weir_internal_writer_connection(target), &target->busy);
     if (result == 0 && i > 0 && target == self->targets[0]) result = -EBUSY;
   }
   return result;

@@ -71,6 +71,10 @@ static inline weir_internal_loop *weir_internal_connection_loop(const weir_conne
   return __atomic_load_n(&connection->loop, __ATOMIC_RELAXED);
 }
 
+// weir_internal_connection_is_elsewhere tells whether |connection| belongs to another loop than the
+// current one. Where no loop runs none is another.
+bool weir_internal_connection_is_elsewhere(const weir_connection *connection);
+
 // weir_internal_connection_bind makes |loop| the one of |connection|, unless it has one.
 void weir_internal_connection_bind(weir_connection *connection, weir_internal_loop *loop);
 
@@ -140,7 +144,8 @@ void weir_internal_writer_interrupt(weir_write_channel *channel, int reason);
 // entered nor left.
 static inline bool weir_internal_connection_at_once(const weir_connection *connection, bool busy) {
   weir_internal_thread_state *thread = &weir_internal_thread;
-  if (connection->loop != thread->loop || thread->allowance == 0) return false;
+  if (weir_internal_connection_loop(connection) != thread->loop) return false;
+  if (thread->allowance == 0) return false;
   if (busy || connection->failure != 0) return false;
   thread->allowance--;
   return true;

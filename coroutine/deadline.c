@@ -63,6 +63,11 @@ bool weir_timeout_end(weir_timeout timeout) {
   return close_bracket(coroutine, timeout);
 }
 
+void weir_internal_forget_expiry(void) {
+  // It was false before: otherwise no operation would have begun.
+  weir_internal_running()->deadline_expired = false;
+}
+
 weir_shield weir_shield_begin(void) {
   weir_internal_coroutine *coroutine = weir_internal_running();
   weir_shield shield = {{.depth = 0}};

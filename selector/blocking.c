@@ -223,6 +223,7 @@ int weir_blocking(weir_function function, void *argument) {
   if (result < 0) return result;
   result = await_message(&call);
   if (!call.ended && give_up(pool, &call, false) == QUEUED) return result;
+  if (result == -ETIMEDOUT) weir_internal_forget_expiry();
   await_end(&call);
   return call.result;
 }
@@ -242,6 +243,7 @@ static int call_detached(weir_internal_blocking_pool *pool, blocking_call *call,
       return result;
     }
     if (state == ENDED) {
+      if (result == -ETIMEDOUT) weir_internal_forget_expiry();
       await_end(call);
       result = call->result;
     }

@@ -82,6 +82,10 @@ weir_internal_ticket weir_internal_ticket_take_for(const char *what);
 // -ECANCELED; -ETIMEDOUT.
 WEIR_MUST_USE int weir_internal_suspend(weir_internal_ticket ticket, int64_t until);
 
+// weir_internal_forget_expiry is for an operation that was told -ETIMEDOUT and goes on to its end
+// all the same: so nothing was cut short, and weir_timeout_end does not say so.
+void weir_internal_forget_expiry(void);
+
 // weir_internal_wake ends the suspension that |ticket| names, from any thread. Returns false when
 // it has ended already (and then nothing happens).
 bool weir_internal_wake(weir_internal_ticket ticket, int reason);

@@ -63,6 +63,11 @@ bool weir_timeout_end(weir_timeout timeout) {
   return close_bracket(coroutine, timeout);
 }
 
+void weir_internal_forgive_deadline(void) {
+  // The operation began before the deadline, so none had returned -ETIMEDOUT because of it.
+  weir_internal_running()->deadline_expired = false;
+}
+
 weir_shield weir_shield_begin(void) {
   weir_internal_coroutine *coroutine = weir_internal_running();
   weir_shield shield = {{.depth = 0}};

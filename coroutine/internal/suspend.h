@@ -82,6 +82,10 @@ weir_internal_ticket weir_internal_ticket_take_for(const char *what);
 // -ECANCELED; -ETIMEDOUT.
 WEIR_MUST_USE int weir_internal_suspend(weir_internal_ticket ticket, int64_t until);
 
+// weir_internal_forgive_deadline is for an operation that goes on although its suspension returned
+// -ETIMEDOUT, and then returns something else: weir_timeout_end does not tell of that deadline.
+void weir_internal_forgive_deadline(void);
+
 // weir_internal_wake ends the suspension that |ticket| names, from any thread. Returns false when
 // it has ended already (and then nothing happens).
 bool weir_internal_wake(weir_internal_ticket ticket, int reason);

@@ -50,6 +50,12 @@ class World {
     }
   }
 
+  // The same, but whoever waits for that time runs after this coroutine, being woken already.
+  void PassJustBefore(int64_t nanoseconds) {
+    if (is_virtual()) ExpectLaunch([=] { return clock_.Advance(2 * nanoseconds), 0; });
+    EXPECT_EQ(0, weir_delay(nanoseconds - 1));
+  }
+
   void Refuse() { refuses_ = true; }
 
  private:
@@ -128,6 +134,14 @@ class Stage {
     EXPECT_EQ(code, seen_) << weir_error_name(seen_);
   }
 
+  // Waits for one that two things have ended, and expects the one code or the other, and that the
+  // deadline's bracket says the same.
+  void ExpectOneOf(int first, int second) {
+    Join();
+    EXPECT_TRUE(seen_ == first || seen_ == second) << weir_error_name(seen_);
+    EXPECT_EQ(seen_ == -ETIMEDOUT, expired_);
+  }
+
   const Suspension &suspension() const { return suspension_; }
   int seen() const { return seen_; }
 
@@ -152,16 +166,16 @@ void OnStage(const SuspensionPoint &point, const std::function<void(World &, Sta
 
 // Runs |body| once for each ending of |point|.
 void ForEachEnding(const SuspensionPoint &point,
-                   const std::function<void(Stage &, const Ending &)> &body) {
+                   const std::function<void(World &, Stage &, const Ending &)> &body) {
   size_t count = 1;
   for (size_t i = 0; i < count; i++) {
-    OnStage(point, [&](World &, Stage &stage) {
+    OnStage(point, [&](World &world, Stage &stage) {
       count = stage.suspension().endings.size();
       EXPECT_EQ(count == 0, !point.no_ending.empty()) << "endings, or why there are none";
       if (i >= count) return;
       const Ending &ending = stage.suspension().endings[i];
       SCOPED_TRACE(ending.name);
-      body(stage, ending);
+      body(world, stage, ending);
     });
   }
 }
@@ -218,7 +232,7 @@ TEST_P(SuspensionMatrix, DeadlinePassedBefore) {
 }
 
 TEST_P(SuspensionMatrix, EndOfWhatIsAwaited) {
-  ForEachEnding(GetParam(), [](Stage &stage, const Ending &ending) {
+  ForEachEnding(GetParam(), [](World &, Stage &stage, const Ending &ending) {
     stage.Start();
     ending.act();
     stage.Join();
@@ -229,16 +243,23 @@ TEST_P(SuspensionMatrix, EndOfWhatIsAwaited) {
 // Both at once: one of the two is told, and nothing is used that is gone.
 TEST_P(SuspensionMatrix, CancelAndEndInTheSameTurn) {
   for (bool cancel_first : {true, false}) {
-    ForEachEnding(GetParam(), [cancel_first](Stage &stage, const Ending &ending) {
+    ForEachEnding(GetParam(), [cancel_first](World &, Stage &stage, const Ending &ending) {
       stage.Start();
       if (cancel_first) stage.Cancel();
       ending.act();
       if (!cancel_first) stage.Cancel();
-      stage.Join();
-      EXPECT_TRUE(stage.seen() == GetParam().cancelled || stage.seen() == ending.result)
-          << weir_error_name(stage.seen());
+      stage.ExpectOneOf(GetParam().cancelled, ending.result);
     });
   }
+}
+
+TEST_P(SuspensionMatrix, DeadlineAndEndInTheSameTurn) {
+  ForEachEnding(GetParam(), [](World &world, Stage &stage, const Ending &ending) {
+    stage.Start(5 * WEIR_MILLISECOND);
+    world.PassJustBefore(5 * WEIR_MILLISECOND);
+    ending.act();
+    stage.ExpectOneOf(GetParam().expired, ending.result);
+  });
 }
 
 // A selector that runs is not closed. Its run ends with its first coroutine, and then it is.

@@ -140,6 +140,24 @@ TEST_F(SharedPipe, ACancelEndsAWait) {
             }));
 }
 
+// The message to the other end is on its way while the last coroutine ends.
+TEST_F(SharedPipe, IsFreedWhenTheRunEndsAtOnce) {
+  EXPECT_EQ(0, Run(
+                   [] {
+                     Pipe pipe = Make();
+                     char byte = 0;
+                     weir_timeout timeout = weir_timeout_begin(WEIR_MILLISECOND);
+                     weir_read_channel *input = weir_open_read_channel(pipe.far);
+                     EXPECT_EQ(-ETIMEDOUT, weir_read_available(input, &byte, 1));
+                     EXPECT_TRUE(weir_timeout_end(timeout));
+                     weir_connection_set_close_timeout(pipe.near, 0);
+                     EXPECT_EQ(0, weir_connection_close(pipe.near));
+                     EXPECT_EQ(0, weir_connection_close(pipe.far));
+                     return 0;
+                   },
+                   1));
+}
+
 TEST_F(SharedPipe, WithoutMemoryThereIsNone) {
   EXPECT_EQ(0, Run([this] {
               for (int nth = 1; nth <= 3; nth++) {

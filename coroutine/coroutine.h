@@ -176,7 +176,8 @@ typedef struct weir_timeout {
 weir_timeout weir_timeout_begin(int64_t nanoseconds);
 
 // weir_timeout_end closes |timeout|. Returns true if something inside returned -ETIMEDOUT because
-// of this very bracket, not of an outer one.
+// of this very bracket, not of an outer one; or would have, had not a close or the like ended it in
+// the same moment. Nothing that succeeded counts.
 bool weir_timeout_end(weir_timeout timeout);
 
 // Shields

@@ -261,6 +261,8 @@ static void end_background(weir_internal_loop *loop) {
   weir_internal_scope_cancel_children(&loop->background, failed ? loop->wait_failure : -ECANCELED);
   if (failed) force_children(&loop->background, loop->wait_failure);
   if (weir_internal_loop_coroutine_count(loop) > 0 || loop->proxy_count > 0) return;
+  // A message that is never read keeps its memory.
+  if (atomic_load_explicit(&loop->inbox, memory_order_relaxed) != NULL) return;
   loop->background.cancelled = false;
   loop->phase = WEIR_INTERNAL_RUN_QUIET;
 }

@@ -187,7 +187,7 @@ static int await_message(blocking_call *call) {
   return weir_internal_suspend(call->ticket, WEIR_FOREVER);
 }
 
-// Waits for the end of |call|, whatever else happens.
+// Waits for the end of |call|, whatever else happens, and has happened.
 static void await_end(blocking_call *call) {
   weir_shield shield = weir_shield_begin();
   while (!call->ended) {

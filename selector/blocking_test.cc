@@ -251,6 +251,23 @@ TEST_F(Blocked, ADeadlineCutsNoCallShortThatHasBegun) {
   });
 }
 
+// So who reads the bracket does not throw away a result that came.
+TEST_F(Blocked, ADeadlineThatCutNothingShortHasNotExpired) {
+  Gate gate;
+  ExpectRun([&] {
+    ExpectLaunch([&] {
+      gate.AwaitWaiting(1);
+      EXPECT_EQ(0, weir_delay(2 * WEIR_MILLISECOND));
+      gate.Open();
+      return 0;
+    });
+    weir_timeout timeout = weir_timeout_begin(WEIR_MILLISECOND);
+    EXPECT_EQ(7, Blocking([&] { return gate.Pass(), 7; }));
+    EXPECT_FALSE(weir_timeout_end(timeout));
+    return 0;
+  });
+}
+
 TEST_F(Blocked, ACallThatHasNotBegunIsTakenBack) {
   ExpectRun(OneThread(), [] {
     Gate gate;

@@ -33,8 +33,9 @@ static void run(void *argument) {
   weir_internal_coroutine *coroutine = (weir_internal_coroutine *)argument;
   weir_internal_loop *loop = coroutine->loop;
   weir_internal_context_entered(&loop->context);
+  weir_internal_loop_bury(loop);
   end(coroutine, coroutine->function(coroutine->argument));
-  weir_internal_context_leave(&coroutine->context, &loop->context);
+  weir_internal_context_leave(&coroutine->context, weir_internal_loop_next(loop));
 }
 
 bool weir_internal_launch_options_are_valid(const weir_launch_options *options) {
@@ -54,6 +55,15 @@ static weir_internal_stack_pool *pool_of(weir_internal_loop *loop, size_t size) 
   return pool;
 }
 
+// Clears all but the ticket, line by line: for a block as large as this compilers choose an
+// instruction that takes long to begin.
+static void clear(weir_internal_coroutine *coroutine, char *end) {
+  size_t before = offsetof(weir_internal_coroutine, context);
+  memset(&coroutine->context, 0, CONTROL_BLOCK_ALIGNMENT - before);
+  char *line = (char *)coroutine + CONTROL_BLOCK_ALIGNMENT;
+  for (; line < end; line += CONTROL_BLOCK_ALIGNMENT) memset(line, 0, CONTROL_BLOCK_ALIGNMENT);
+}
+
 weir_internal_coroutine *weir_internal_coroutine_create(weir_internal_loop *loop,
                                                         const weir_launch_options *options,
                                                         weir_function function, void *argument) {
@@ -66,7 +76,7 @@ weir_internal_coroutine *weir_internal_coroutine_create(weir_internal_loop *loop
   char *block = stack->top - block_size;
   weir_internal_coroutine *coroutine = (weir_internal_coroutine *)(void *)block;
   atomic_store_explicit(&coroutine->ticket, 0, memory_order_relaxed);
-  memset(&coroutine->context, 0, sizeof *coroutine - offsetof(weir_internal_coroutine, context));
+  clear(coroutine, stack->top);
   coroutine->loop = loop;
   coroutine->stack = stack;
   if (options != NULL) coroutine->name = options->name;
@@ -89,11 +99,6 @@ void weir_internal_coroutine_look_again(weir_internal_coroutine *coroutine) {
   if (coroutine != coroutine->loop->current || weir_internal_thread.allowance == 0) return;
   coroutine->turn = weir_internal_thread.allowance;
   weir_internal_thread.allowance = 0;
-}
-
-int weir_internal_coroutine_park(weir_internal_coroutine *coroutine) {
-  weir_internal_context_switch(&coroutine->context, &coroutine->loop->context);
-  return coroutine->wake_reason;
 }
 
 weir_internal_coroutine *weir_internal_current_coroutine(void) { return weir_internal_running(); }
@@ -121,7 +126,8 @@ int weir_internal_enter_slowly(const weir_internal_loop *loop) {
   if (stop < 0) return stop;
   weir_internal_coroutine_look_again(coroutine);
   if (coroutine->turn == 0) {
-    coroutine->loop->turn_exhausted = true;
+    // Much time may have passed, so timers and the world are looked at before the next turn.
+    coroutine->loop->turns_left = 0;
     return yield_now(coroutine);
   }
   weir_internal_thread.allowance = coroutine->turn - 1;
@@ -147,7 +153,7 @@ int weir_internal_check(const weir_internal_loop *loop) {
 }
 
 int weir_yield(void) {
-  int result = weir_internal_enter(NULL);
+  int result = weir_internal_enter_here();
   return result < 0 ? result : yield_now(weir_internal_running());
 }
 

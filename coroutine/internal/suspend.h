@@ -35,6 +35,13 @@ WEIR_MUST_USE static inline int weir_internal_enter(const weir_internal_loop *lo
   return 0;
 }
 
+// weir_internal_enter_here is weir_internal_enter(NULL).
+WEIR_MUST_USE static inline int weir_internal_enter_here(void) {
+  if (weir_internal_thread.allowance == 0) return weir_internal_enter_slowly(NULL);
+  weir_internal_thread.allowance--;
+  return 0;
+}
+
 // weir_internal_spend counts an operation that moved |bytes| as several, if they are many: others
 // get their turn the sooner.
 enum { WEIR_INTERNAL_BYTES_PER_OPERATION = 16 * 1024 };

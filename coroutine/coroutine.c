@@ -13,7 +13,7 @@ static void deliver_wake(weir_internal_message *message);
 static void end(weir_internal_coroutine *coroutine, int result) {
   weir_internal_loop *loop = coroutine->loop;
   weir_internal_scopes_end(coroutine, result);
-  weir_internal_locals_end(coroutine);
+  if (coroutine->locals != NULL) weir_internal_locals_end(coroutine);
   weir_internal_pre_suspend_run(coroutine);
   weir_internal_timer_cancel(loop, &coroutine->timer);
   if (coroutine->job != NULL) weir_internal_job_ended(coroutine->job, result);
@@ -159,7 +159,7 @@ int weir_yield(void) {
 
 // Suspending and waking
 
-weir_internal_ticket weir_internal_ticket_take_for(const char *what) {
+static inline weir_internal_ticket take_ticket(const char *what) {
   weir_internal_coroutine *coroutine = weir_internal_running();
   coroutine->waits_for = what;
   uint64_t generation = ++coroutine->loop->generations << 1 | 1;
@@ -167,6 +167,8 @@ weir_internal_ticket weir_internal_ticket_take_for(const char *what) {
   weir_internal_ticket ticket = {coroutine, generation};
   return ticket;
 }
+
+weir_internal_ticket weir_internal_ticket_take_for(const char *what) { return take_ticket(what); }
 
 bool weir_internal_claim(weir_internal_ticket ticket) {
   uint64_t expected = ticket.generation;
@@ -257,7 +259,7 @@ static void fire_deadline(weir_internal_timer *timer) {
   }
 }
 
-int weir_internal_suspend(weir_internal_ticket ticket, int64_t until) {
+static inline int suspend(weir_internal_ticket ticket, int64_t until) {
   weir_internal_coroutine *coroutine = ticket.coroutine;
   weir_internal_pre_suspend_run(coroutine);
   int stop = weir_internal_coroutine_check(coroutine);
@@ -270,6 +272,15 @@ int weir_internal_suspend(weir_internal_ticket ticket, int64_t until) {
     weir_internal_timer_arm(coroutine->loop, &coroutine->timer, coroutine->wake_at);
   }
   return weir_internal_coroutine_park(coroutine);
+}
+
+int weir_internal_suspend(weir_internal_ticket ticket, int64_t until) {
+  return suspend(ticket, until);
+}
+
+int weir_internal_wait_for(weir_internal_ticket *out, int64_t until, const char *what) {
+  *out = take_ticket(what);
+  return suspend(*out, until);
 }
 
 // Cancelling

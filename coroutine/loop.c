@@ -59,16 +59,6 @@ void weir_internal_loop_close(weir_internal_loop *loop) {
 
 // Ready coroutines
 
-void weir_internal_loop_make_ready(weir_internal_loop *loop, weir_internal_coroutine *coroutine) {
-  coroutine->next_ready = NULL;
-  if (loop->ready_last == NULL) {
-    loop->ready_first = coroutine;
-  } else {
-    loop->ready_last->next_ready = coroutine;
-  }
-  loop->ready_last = coroutine;
-}
-
 // Fetches what |coroutine| will use from memory, while another one runs. With a thousand of them
 // the caches hold none for long. A prefetch of any address is legal.
 static inline void prefetch(const weir_internal_coroutine *coroutine) {

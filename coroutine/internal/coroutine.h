@@ -168,7 +168,16 @@ static inline void weir_internal_loop_count(weir_internal_loop *loop, int change
 }
 
 // Appends |coroutine| to those that can run.
-void weir_internal_loop_make_ready(weir_internal_loop *loop, weir_internal_coroutine *coroutine);
+static inline void weir_internal_loop_make_ready(weir_internal_loop *loop,
+                                                 weir_internal_coroutine *coroutine) {
+  coroutine->next_ready = NULL;
+  if (loop->ready_last == NULL) {
+    loop->ready_first = coroutine;
+  } else {
+    loop->ready_last->next_ready = coroutine;
+  }
+  loop->ready_last = coroutine;
+}
 
 // Makes a coroutine that will run |function|; the caller links it to its scope. |options| may be
 // NULL, and are valid. NULL: no memory.

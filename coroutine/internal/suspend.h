@@ -89,6 +89,10 @@ weir_internal_ticket weir_internal_ticket_take_for(const char *what);
 // -ECANCELED; -ETIMEDOUT.
 WEIR_MUST_USE int weir_internal_suspend(weir_internal_ticket ticket, int64_t until);
 
+// weir_internal_wait_for is both, for a ticket that lies where whoever will wake it knows already.
+WEIR_MUST_USE int weir_internal_wait_for(weir_internal_ticket *out, int64_t until,
+                                         const char *what);
+
 // weir_internal_wake ends the suspension that |ticket| names, from any thread. Returns false when
 // it has ended already (and then nothing happens).
 bool weir_internal_wake(weir_internal_ticket ticket, int reason);

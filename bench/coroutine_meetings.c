@@ -18,8 +18,8 @@ typedef struct pipe_end {
 } pipe_end;
 
 static pipe_end open_end(weir_connection *connection, int64_t rounds) {
-  return (pipe_end){weir_open_read_channel(connection),
-                    weir_open_write_channel(connection, true), rounds};
+  return (pipe_end){weir_open_read_channel(connection), weir_open_write_channel(connection, true),
+                    rounds};
 }
 
 static int answer_bytes(void *argument) {

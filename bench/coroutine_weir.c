@@ -124,7 +124,8 @@ static int64_t any_time(timers *self) {
 }
 
 static int with_timers(bench_work *work, void (*function)(timers *self, bench_work *work)) {
-  timers self = {.loop = weir_internal_current_loop(), .now = weir_now(), .random = 88172645463325252};
+  timers self = {
+      .loop = weir_internal_current_loop(), .now = weir_now(), .random = 88172645463325252};
   self.all = calloc((size_t)work->alive, sizeof *self.all);
   if (self.all == NULL) return -ENOMEM;
   for (int64_t i = 0; i < work->alive; i++) {

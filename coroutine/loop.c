@@ -69,8 +69,8 @@ static inline void prefetch(const weir_internal_coroutine *coroutine) {
   }
 }
 
-// Returns who shall run now, with a turn of its own; or NULL when nobody can run, or when it is time
-// to look at timers and at the world.
+// Returns who shall run now, with a turn of its own; or NULL when nobody can run, or when it is
+// time to look at timers and at the world.
 static inline weir_internal_coroutine *begin_turn(weir_internal_loop *loop) {
   weir_internal_coroutine *coroutine = loop->ready_first;
   if (coroutine == NULL || loop->turns_left == 0) return NULL;

@@ -138,7 +138,8 @@ TEST_F(Loop, CoroutinesThatYieldToEachOtherHearOfOtherThreads) {
   });
 }
 
-// Whoever runs next gives back the stack of one that has ended: one that waited, a new one, or none.
+// Whoever runs next gives back the stack of one that has ended: one that waited, a new one, or
+// none.
 TEST_F(Loop, StacksOfThoseThatEndedAreUsedAgain) {
   std::vector<void *> places;
   Body child = [&] {

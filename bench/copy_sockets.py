@@ -5,7 +5,6 @@ Run it by `./bazelw run -c opt //bench:copy`. docs/performance.md says what the 
 """
 
 import argparse
-import json
 import os
 import shutil
 import subprocess
@@ -15,6 +14,7 @@ from typing import NamedTuple, Optional
 import figures
 import machine
 import processes
+import report
 import table
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -122,19 +122,11 @@ def main():
     setup = machine.describe()
     setup["network"] = restriction or "a network of its own"
     setup["MiB a copy"] = arguments.mebibytes
-    setup["optimised"] = "-opt" in os.path.realpath(os.path.join(HERE, "copy_weir"))
+    setup["optimised"] = report.is_optimised(os.path.join(HERE, "copy_weir"))
     results = measure(ways(), arguments.rounds, arguments.mebibytes)
-    print(markdown(results))
-    print(", ".join(f"{key}: {value}" for key, value in setup.items()))
-    if not setup["optimised"]:
-        print("Built without -c opt: these figures say nothing about speed.")
-    if arguments.json:
-        # Under `bazel run` the working directory is not the user's.
-        path = os.path.join(os.environ.get("BUILD_WORKING_DIRECTORY", ""), arguments.json)
-        rows = [{"row": result.way.name, "ratio": result.ratio._asdict(), "gate": result.way.gate,
-                 "holds": result.holds(), "ms a GiB": result.milliseconds} for result in results]
-        with open(path, "w", encoding="utf-8") as file:
-            json.dump({"setup": setup, "rows": rows}, file, indent=2)
+    rows = [{"row": result.way.name, "ratio": result.ratio._asdict(), "gate": result.way.gate,
+             "holds": result.holds(), "ms a GiB": result.milliseconds} for result in results]
+    report.give(markdown(results), setup, rows, arguments.json)
     return 1 if arguments.check and any(result.holds() is False for result in results) else 0
 
 

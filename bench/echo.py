@@ -5,7 +5,6 @@ Run it by `./bazelw run -c opt //bench:echo`. docs/performance.md says what the 
 """
 
 import argparse
-import json
 import os
 import resource
 import sys
@@ -16,6 +15,7 @@ import machine
 import measurements
 import peers
 import processes
+import report
 import table
 import workloads
 
@@ -146,22 +146,14 @@ def main():
     setup = machine.describe()
     setup["network"] = restriction or "a network of its own"
     setup["cores used"] = "one for servers, one for load" if arguments.two_cores else "one"
-    setup["optimised"] = "-opt" in os.path.realpath(os.path.join(HERE, "echo_weir"))
+    setup["optimised"] = report.is_optimised(os.path.join(HERE, "echo_weir"))
     results, failures = measure(rows, measurements.Bench(settings, progress.detail), progress)
 
-    print(table.markdown(results))
-    for result in results:
-        if arguments.profile and result.profile:
-            print(table.profile_markdown(result, arguments.profile))
-    print(", ".join(f"{key}: {value}" for key, value in setup.items()))
-    if not setup["optimised"]:
-        print("Built without -c opt: these figures say nothing about speed.")
-    if arguments.json:
-        # Under `bazel run` the working directory is not the user's.
-        path = os.path.join(os.environ.get("BUILD_WORKING_DIRECTORY", ""), arguments.json)
-        with open(path, "w", encoding="utf-8") as file:
-            json.dump({"setup": setup, "rows": [table.as_data(result) for result in results]},
-                      file, indent=2)
+    texts = [table.markdown(results)]
+    texts += [table.profile_markdown(result, arguments.profile) for result in results
+              if arguments.profile and result.profile]
+    report.give("\n".join(texts), setup, [table.as_data(result) for result in results],
+                arguments.json)
     missed = missed_rows(results)
     if arguments.check and missed:
         print(f"These rows do not hold, or cannot tell: {', '.join(missed)}", file=sys.stderr)

@@ -5,9 +5,7 @@ Run it by `./bazelw run -c opt //bench:lines`. docs/performance.md says what the
 """
 
 import argparse
-import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -16,6 +14,8 @@ from typing import NamedTuple, Optional
 import figures
 import line_texts
 import machine
+import peers
+import report
 import table
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -73,31 +73,18 @@ def parse_arguments():
     return parser.parse_args()
 
 
-def compile_go(folder):
-    """Compiles the peer in Go; returns its command, or None without Go."""
-    go = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin")
-    if go is None:
-        return None
-    program = os.path.join(folder, "lines_go")
-    result = subprocess.run(
-        [go, "build", "-o", program, os.path.realpath(os.path.join(HERE, "lines_go.go"))],
-        capture_output=True, text=True, check=False, cwd=folder,
-        env={"GOCACHE": os.path.join(folder, "cache"), "GO111MODULE": "off", "GOPATH": folder,
-             **os.environ})
-    if result.returncode != 0:
-        print(f"Go is there, but failed: {result.stderr}", file=sys.stderr)
-        return None
-    return [program]
-
-
 def choose_ways(arguments, folder):
-    """The command of each way, to which a file is added."""
+    """The command of each way, to which a file is added, and why one is missing."""
     split = os.path.join(HERE, "lines_split")
     ways = {REFERENCE: [split, "memchr"], SUBJECT: [split, "weir"], "getline": [split, "getline"]}
-    go = None if arguments.no_go else compile_go(folder)
-    if go is not None:
-        ways["go"] = go
-    return ways
+    missing = "Go: not asked for"
+    if not arguments.no_go:
+        missing = ""
+        try:
+            ways["go"] = peers.compile_go("lines_go", HERE, folder)
+        except peers.PeerMissing as reason:
+            missing = str(reason)
+    return ways, missing
 
 
 def run(command, path):
@@ -171,25 +158,15 @@ def main():
     shared_memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     with tempfile.TemporaryDirectory() as folder, \
             tempfile.TemporaryDirectory(dir=shared_memory) as texts:
-        ways = choose_ways(arguments, folder)
+        ways, missing = choose_ways(arguments, folder)
         results = []
         for row in rows:
             print(row.text(), file=sys.stderr, flush=True)
             results.append(measure(row, ways, arguments, texts))
     setup = machine.describe()
-    setup["optimised"] = "-opt" in os.path.realpath(os.path.join(HERE, "lines_split"))
-    print(markdown(results, ways))
-    if "go" not in ways:
-        print("Go is not measured" + ("." if arguments.no_go else ": it is not installed."))
-    print(", ".join(f"{key}: {value}" for key, value in setup.items()))
-    if not setup["optimised"]:
-        print("Built without -c opt: these figures say nothing about speed.")
-    if arguments.json:
-        # Under `bazel run` the working directory is not the user's.
-        path = os.path.join(os.environ.get("BUILD_WORKING_DIRECTORY", ""), arguments.json)
-        with open(path, "w", encoding="utf-8") as file:
-            json.dump({"setup": setup, "rows": [as_data(result) for result in results]}, file,
-                      indent=2)
+    setup["optimised"] = report.is_optimised(os.path.join(HERE, "lines_split"))
+    text = markdown(results, ways) + (f"\nNot measured: {missing}" if missing else "")
+    report.give(text, setup, [as_data(result) for result in results], arguments.json)
     return 1 if arguments.check and any(result.holds() is False for result in results) else 0
 
 

@@ -18,16 +18,16 @@ void weir_internal_context_make(weir_internal_context *context, void *bottom, si
 
 void weir_internal_context_entered(weir_internal_context *from) {
 #if WEIR_INTERNAL_ASAN
-  __sanitizer_finish_switch_fiber(NULL, &from->stack_bottom, &from->stack_size);
+  bool is_known = from->stack_bottom != NULL;
+  const void *bottom;
+  size_t size;
+  __sanitizer_finish_switch_fiber(NULL, &bottom, &size);
+  if (is_known) return;
+  from->stack_bottom = bottom;
+  from->stack_size = size;
 #else
   (void)from;
 #endif
-}
-
-void weir_internal_context_leave(weir_internal_context *from, weir_internal_context *to) {
-  weir_internal_context_announce(from, to, true);
-  weir_internal_switch_stack(&from->stack_pointer, to->stack_pointer);
-  __builtin_unreachable();
 }
 
 void weir_internal_context_destroy(weir_internal_context *context) {

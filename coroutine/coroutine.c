@@ -13,7 +13,7 @@ static void deliver_wake(weir_internal_message *message);
 static void end(weir_internal_coroutine *coroutine, int result) {
   weir_internal_loop *loop = coroutine->loop;
   weir_internal_scopes_end(coroutine, result);
-  weir_internal_locals_end(coroutine);
+  if (coroutine->locals != NULL) weir_internal_locals_end(coroutine);
   weir_internal_pre_suspend_run(coroutine);
   weir_internal_timer_cancel(loop, &coroutine->timer);
   if (coroutine->job != NULL) weir_internal_job_ended(coroutine->job, result);
@@ -33,8 +33,9 @@ static void run(void *argument) {
   weir_internal_coroutine *coroutine = (weir_internal_coroutine *)argument;
   weir_internal_loop *loop = coroutine->loop;
   weir_internal_context_entered(&loop->context);
+  weir_internal_loop_bury(loop);
   end(coroutine, coroutine->function(coroutine->argument));
-  weir_internal_context_leave(&coroutine->context, &loop->context);
+  weir_internal_context_leave(&coroutine->context, weir_internal_loop_next(loop));
 }
 
 bool weir_internal_launch_options_are_valid(const weir_launch_options *options) {
@@ -54,6 +55,15 @@ static weir_internal_stack_pool *pool_of(weir_internal_loop *loop, size_t size) 
   return pool;
 }
 
+// Clears all but the ticket, line by line: for a block as large as this compilers choose an
+// instruction that takes long to begin.
+static void clear(weir_internal_coroutine *coroutine, char *end) {
+  size_t before = offsetof(weir_internal_coroutine, context);
+  memset(&coroutine->context, 0, CONTROL_BLOCK_ALIGNMENT - before);
+  char *line = (char *)coroutine + CONTROL_BLOCK_ALIGNMENT;
+  for (; line < end; line += CONTROL_BLOCK_ALIGNMENT) memset(line, 0, CONTROL_BLOCK_ALIGNMENT);
+}
+
 weir_internal_coroutine *weir_internal_coroutine_create(weir_internal_loop *loop,
                                                         const weir_launch_options *options,
                                                         weir_function function, void *argument) {
@@ -66,7 +76,7 @@ weir_internal_coroutine *weir_internal_coroutine_create(weir_internal_loop *loop
   char *block = stack->top - block_size;
   weir_internal_coroutine *coroutine = (weir_internal_coroutine *)(void *)block;
   atomic_store_explicit(&coroutine->ticket, 0, memory_order_relaxed);
-  memset(&coroutine->context, 0, sizeof *coroutine - offsetof(weir_internal_coroutine, context));
+  clear(coroutine, stack->top);
   coroutine->loop = loop;
   coroutine->stack = stack;
   if (options != NULL) coroutine->name = options->name;
@@ -89,11 +99,6 @@ void weir_internal_coroutine_look_again(weir_internal_coroutine *coroutine) {
   if (coroutine != coroutine->loop->current || weir_internal_thread.allowance == 0) return;
   coroutine->turn = weir_internal_thread.allowance;
   weir_internal_thread.allowance = 0;
-}
-
-int weir_internal_coroutine_park(weir_internal_coroutine *coroutine) {
-  weir_internal_context_switch(&coroutine->context, &coroutine->loop->context);
-  return coroutine->wake_reason;
 }
 
 weir_internal_coroutine *weir_internal_current_coroutine(void) { return weir_internal_running(); }
@@ -121,7 +126,8 @@ int weir_internal_enter_slowly(const weir_internal_loop *loop) {
   if (stop < 0) return stop;
   weir_internal_coroutine_look_again(coroutine);
   if (coroutine->turn == 0) {
-    coroutine->loop->turn_exhausted = true;
+    // Much time may have passed, so timers and the world are looked at before the next turn.
+    coroutine->loop->turns_left = 0;
     return yield_now(coroutine);
   }
   weir_internal_thread.allowance = coroutine->turn - 1;
@@ -147,13 +153,13 @@ int weir_internal_check(const weir_internal_loop *loop) {
 }
 
 int weir_yield(void) {
-  int result = weir_internal_enter(NULL);
+  int result = weir_internal_enter_here();
   return result < 0 ? result : yield_now(weir_internal_running());
 }
 
 // Suspending and waking
 
-weir_internal_ticket weir_internal_ticket_take_for(const char *what) {
+static inline weir_internal_ticket take_ticket(const char *what) {
   weir_internal_coroutine *coroutine = weir_internal_running();
   coroutine->waits_for = what;
   uint64_t generation = ++coroutine->loop->generations << 1 | 1;
@@ -161,6 +167,8 @@ weir_internal_ticket weir_internal_ticket_take_for(const char *what) {
   weir_internal_ticket ticket = {coroutine, generation};
   return ticket;
 }
+
+weir_internal_ticket weir_internal_ticket_take_for(const char *what) { return take_ticket(what); }
 
 bool weir_internal_claim(weir_internal_ticket ticket) {
   uint64_t expected = ticket.generation;
@@ -251,7 +259,7 @@ static void fire_deadline(weir_internal_timer *timer) {
   }
 }
 
-int weir_internal_suspend(weir_internal_ticket ticket, int64_t until) {
+static inline int suspend(weir_internal_ticket ticket, int64_t until) {
   weir_internal_coroutine *coroutine = ticket.coroutine;
   weir_internal_pre_suspend_run(coroutine);
   int stop = weir_internal_coroutine_check(coroutine);
@@ -264,6 +272,15 @@ int weir_internal_suspend(weir_internal_ticket ticket, int64_t until) {
     weir_internal_timer_arm(coroutine->loop, &coroutine->timer, coroutine->wake_at);
   }
   return weir_internal_coroutine_park(coroutine);
+}
+
+int weir_internal_suspend(weir_internal_ticket ticket, int64_t until) {
+  return suspend(ticket, until);
+}
+
+int weir_internal_wait_for(weir_internal_ticket *out, int64_t until, const char *what) {
+  *out = take_ticket(what);
+  return suspend(*out, until);
 }
 
 // Cancelling

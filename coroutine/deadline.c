@@ -87,7 +87,7 @@ void weir_shield_end(weir_shield shield) {
 
 int weir_delay(int64_t nanoseconds) {
   if (nanoseconds <= 0) return weir_yield();
-  int result = weir_internal_enter(NULL);
+  int result = weir_internal_enter_here();
   if (result < 0) return result;
   int64_t until = from_now(nanoseconds);
   result = weir_internal_suspend(weir_internal_ticket_take_for("delay"), until);

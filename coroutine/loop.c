@@ -6,16 +6,16 @@
 #include "coroutine/internal/coroutine.h"
 #include "coroutine/internal/report.h"
 
-// The world is asked for news after so many coroutines at the latest. What it has told already may
-// come first.
-enum { COROUTINES_PER_ROUND = 128 };
+// The world is asked for news after so many turns at the latest. What it has told already may come
+// first.
+enum { TURNS_PER_ROUND = 128 };
 
 // After so many operations that did not need to wait, a coroutine lets others run.
 enum { OPERATIONS_PER_TURN = 64 };
 
 // What a coroutine uses of its stack when it goes on with a socket: bytes below and above the place
-// where it was parked.
-enum { PREFETCH_BELOW = 320, PREFETCH_ABOVE = 768, CACHE_LINE = 64 };
+// where it was parked. The caches hold that of a few coroutines anyway.
+enum { PREFETCH_BELOW = 320, PREFETCH_ABOVE = 768, CACHE_LINE = 64, FEW_COROUTINES = 256 };
 
 __thread weir_internal_thread_state weir_internal_thread __attribute__((tls_model("initial-exec")));
 
@@ -59,50 +59,6 @@ void weir_internal_loop_close(weir_internal_loop *loop) {
 
 // Ready coroutines
 
-void weir_internal_loop_make_ready(weir_internal_loop *loop, weir_internal_coroutine *coroutine) {
-  coroutine->next_ready = NULL;
-  if (loop->ready_last == NULL) {
-    loop->ready_first = coroutine;
-  } else {
-    loop->ready_last->next_ready = coroutine;
-  }
-  loop->ready_last = coroutine;
-}
-
-static weir_internal_coroutine *take_ready(weir_internal_loop *loop) {
-  weir_internal_coroutine *coroutine = loop->ready_first;
-  loop->ready_first = coroutine->next_ready;
-  if (loop->ready_first == NULL) loop->ready_last = NULL;
-  return coroutine;
-}
-
-static inline void begin_turn(weir_internal_coroutine *coroutine) {
-  weir_internal_loop *loop = coroutine->loop;
-  loop->current = coroutine;
-  coroutine->turn = 0;
-  weir_internal_thread.allowance = OPERATIONS_PER_TURN;
-  if (coroutine->cancelled || coroutine->deadline <= loop->now) {
-    weir_internal_coroutine_look_again(coroutine);
-  }
-}
-
-static inline void end_turn(weir_internal_loop *loop) {
-  weir_internal_thread.allowance = 0;
-  loop->current = NULL;
-}
-
-// Runs |coroutine| until it suspends or ends.
-static inline void resume(weir_internal_coroutine *coroutine) {
-  weir_internal_loop *loop = coroutine->loop;
-  begin_turn(coroutine);
-  weir_internal_context_switch(&loop->context, &coroutine->context);
-  end_turn(loop);
-  if (loop->ended == NULL) return;
-  loop->ended = NULL;
-  weir_internal_context_destroy(&coroutine->context);
-  weir_internal_stack_return(coroutine->stack->pool, coroutine->stack);
-}
-
 // Fetches what |coroutine| will use from memory, while another one runs. With a thousand of them
 // the caches hold none for long. A prefetch of any address is legal.
 static inline void prefetch(const weir_internal_coroutine *coroutine) {
@@ -113,14 +69,62 @@ static inline void prefetch(const weir_internal_coroutine *coroutine) {
   }
 }
 
-// After a turn that was used up much time has passed, so timers and the world are looked at.
+// Returns who shall run now, with a turn of its own; or NULL when nobody can run, or when it is
+// time to look at timers and at the world.
+static inline weir_internal_coroutine *begin_turn(weir_internal_loop *loop) {
+  weir_internal_coroutine *coroutine = loop->ready_first;
+  if (coroutine == NULL || loop->turns_left == 0) return NULL;
+  loop->turns_left--;
+  loop->ready_first = coroutine->next_ready;
+  if (loop->ready_first == NULL) {
+    loop->ready_last = NULL;
+  } else if (loop->prefetches) {
+    prefetch(loop->ready_first);
+  }
+  loop->current = coroutine;
+  coroutine->turn = 0;
+  weir_internal_thread.allowance = OPERATIONS_PER_TURN;
+  if (coroutine->cancelled || coroutine->deadline <= loop->now) {
+    weir_internal_coroutine_look_again(coroutine);
+  }
+  return coroutine;
+}
+
+void weir_internal_loop_bury_ended(weir_internal_loop *loop) {
+  weir_internal_coroutine *coroutine = loop->ended;
+  loop->ended = NULL;
+  weir_internal_context_destroy(&coroutine->context);
+  weir_internal_stack_return(coroutine->stack->pool, coroutine->stack);
+}
+
+weir_internal_context *weir_internal_loop_next(weir_internal_loop *loop) {
+  weir_internal_coroutine *next = begin_turn(loop);
+  return next != NULL ? &next->context : &loop->context;
+}
+
+// All coroutines are left by the one call below. That is why it is not inlined.
+__attribute__((noinline)) int weir_internal_coroutine_park(weir_internal_coroutine *coroutine) {
+  weir_internal_loop *loop = coroutine->loop;
+  weir_internal_coroutine *next = begin_turn(loop);
+  if (next != NULL && next != coroutine) {
+    weir_internal_context_switch_alike(&coroutine->context, &next->context);
+    weir_internal_loop_bury(loop);
+  } else if (next == NULL) {
+    weir_internal_context_switch(&coroutine->context, &loop->context);
+    weir_internal_loop_bury(loop);
+  }
+  return coroutine->wake_reason;
+}
+
 static void run_ready(weir_internal_loop *loop) {
-  loop->turn_exhausted = false;
-  for (int i = 0; i < COROUTINES_PER_ROUND && loop->ready_first != NULL; i++) {
-    if (loop->turn_exhausted) return;
-    weir_internal_coroutine *coroutine = take_ready(loop);
-    if (loop->ready_first != NULL) prefetch(loop->ready_first);
-    resume(coroutine);
+  loop->turns_left = TURNS_PER_ROUND;
+  loop->prefetches = weir_internal_loop_coroutine_count(loop) > FEW_COROUTINES;
+  weir_internal_coroutine *coroutine;
+  while ((coroutine = begin_turn(loop)) != NULL) {
+    weir_internal_context_switch(&loop->context, &coroutine->context);
+    weir_internal_thread.allowance = 0;
+    loop->current = NULL;
+    weir_internal_loop_bury(loop);
   }
 }
 
@@ -282,6 +286,8 @@ int weir_internal_loop_begin(weir_internal_loop *loop) {
   loop->now = loop->operations->now(loop->operations_context);
   loop->wait_failure = 0;
   loop->root_result = 0;
+  // The thread may be another one than the last time.
+  memset(&loop->context, 0, sizeof loop->context);
   loop->phase = WEIR_INTERNAL_RUN_LIVE;
   loop->running = true;
   loop->serving = true;

@@ -90,6 +90,76 @@ TEST_F(Loop, OperationsThatNeverWaitStillYieldNowAndThen) {
   });
 }
 
+// Each turn takes time, and neither coroutine ever waits for anything else.
+TEST_F(Loop, CoroutinesThatYieldToEachOtherKeepTimersWaitingOnlyShortly) {
+  constexpr int64_t kTurn = 20 * WEIR_MICROSECOND;
+  bool stop = false;
+  Body yielder = [&] {
+    int result = 0;
+    while (!stop && result == 0) {
+      loop_.Advance(kTurn);
+      result = weir_yield();
+    }
+    return result;
+  };
+  loop_.Run([&] {
+    EXPECT_EQ(0, Launch(&yielder));
+    EXPECT_EQ(0, Launch(&yielder));
+    for (int i = 0; i < 100; i++) {
+      int64_t due = weir_now() + WEIR_MILLISECOND;
+      EXPECT_EQ(0, weir_delay(WEIR_MILLISECOND));
+      EXPECT_GE(5 * WEIR_MILLISECOND, weir_now() - due);
+    }
+    stop = true;
+    return weir_scope_wait(nullptr);
+  });
+}
+
+TEST_F(Loop, CoroutinesThatYieldToEachOtherHearOfOtherThreads) {
+  struct Stopper {
+    weir_internal_message message = {};
+    bool stop = false;
+  } stopper;
+  stopper.message.run = [](weir_internal_message *message) {
+    WEIR_INTERNAL_CONTAINER(message, Stopper, message)->stop = true;
+  };
+  Body yielder = [&] {
+    int result = 0;
+    while (!stopper.stop && result == 0) result = weir_yield();
+    return result;
+  };
+  loop_.Run([&] {
+    EXPECT_EQ(0, Launch(&yielder));
+    EXPECT_EQ(0, Launch(&yielder));
+    std::thread other([&] { weir_internal_loop_post(loop_.get(), &stopper.message); });
+    int result = weir_scope_wait(nullptr);
+    other.join();
+    return result;
+  });
+}
+
+// Whoever runs next gives back the stack of one that has ended: one that waited, a new one, or
+// none.
+TEST_F(Loop, StacksOfThoseThatEndedAreUsedAgain) {
+  std::vector<void *> places;
+  Body child = [&] {
+    char here;
+    places.push_back(&here);
+    return 0;
+  };
+  loop_.Run([&] {
+    for (int i = 0; i < 10; i++) {
+      EXPECT_EQ(0, Launch(&child));
+      EXPECT_EQ(0, i % 2 == 0 ? weir_scope_wait(nullptr) : weir_delay(1));
+    }
+    EXPECT_EQ(0, Launch(&child));
+    EXPECT_EQ(0, Launch(&child));
+    return weir_scope_wait(nullptr);
+  });
+  ASSERT_EQ(12u, places.size());
+  for (int i = 1; i < 11; i++) EXPECT_EQ(places[0], places[i]);
+}
+
 // A coroutine that runs on without suspending learns at its next operation what has changed since
 // its last one.
 TEST_F(Loop, EnterSeesAtOnceThatTheCoroutineWasCancelled) {

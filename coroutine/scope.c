@@ -42,7 +42,7 @@ weir_scope *weir_internal_scope_resolve(weir_scope *scope) {
 int weir_scope_wait(weir_scope *scope) {
   scope = weir_internal_scope_resolve(scope);
   if (scope == NULL || scope->owner != weir_internal_running()) return -EINVAL;
-  int result = weir_internal_enter(NULL);
+  int result = weir_internal_enter_here();
   while (result == 0 && !weir_internal_list_is_empty(&scope->children)) {
     result = weir_internal_wait_queue_wait_for(&scope->waiter, WEIR_FOREVER, "scope");
   }
@@ -68,6 +68,7 @@ void weir_scope_cancel_with_cause(weir_scope *scope, int cause) {
 }
 
 void weir_internal_scope_join(weir_scope *scope) {
+  if (weir_internal_list_is_empty(&scope->children)) return;
   weir_shield shield = weir_shield_begin();
   while (!weir_internal_list_is_empty(&scope->children)) {
     // Behind the shield nothing but the last child wakes it.

@@ -8,10 +8,13 @@
   .text
 
 // void weir_internal_switch_stack(void **save, void *restore)
-  .globl weir_internal_switch_stack
-  .type weir_internal_switch_stack, %function
+// void weir_internal_switch_alike(void **save, void *restore)
+// They differ in how they go on.
+  .macro define_switch name, alike
+  .globl \name
+  .type \name, %function
   .p2align 4
-weir_internal_switch_stack:
+\name:
   .cfi_startproc
   hint #34  // bti c
   sub sp, sp, #176
@@ -57,11 +60,20 @@ weir_internal_switch_stack:
   ldp x29, x30, [sp, #0]
   add sp, sp, #176
   .cfi_def_cfa_offset 0
+  .if \alike
+  // The processor remembers where it was called, and there it goes on, on the other stack.
+  ret
+  .else
   // A ret would be mispredicted: the processor remembers the other stack's caller.
   mov x16, x30
   br x16
+  .endif
   .cfi_endproc
-  .size weir_internal_switch_stack, . - weir_internal_switch_stack
+  .size \name, . - \name
+  .endm
+
+  define_switch weir_internal_switch_stack, 0
+  define_switch weir_internal_switch_alike, 1
 
 // void *weir_internal_switch_prepare(void *bottom, void *top, entry, void *argument)
   .globl weir_internal_switch_prepare

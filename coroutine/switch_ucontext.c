@@ -30,6 +30,10 @@ void weir_internal_switch_stack(void **save, void *restore) {
   if (swapcontext(&here, there) != 0) __builtin_trap();
 }
 
+void weir_internal_switch_alike(void **save, void *restore) {
+  weir_internal_switch_stack(save, restore);
+}
+
 void *weir_internal_switch_prepare(void *bottom, void *top, weir_internal_entry entry,
                                    void *argument) {
   // The first state lives on the very stack that it starts, at its end.

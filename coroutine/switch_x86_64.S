@@ -8,10 +8,13 @@
   .text
 
 // void weir_internal_switch_stack(void **save, void *restore)
-  .globl weir_internal_switch_stack
-  .type weir_internal_switch_stack, @function
+// void weir_internal_switch_alike(void **save, void *restore)
+// They differ in how they go on.
+  .macro define_switch name, alike
+  .globl \name
+  .type \name, @function
   .p2align 4
-weir_internal_switch_stack:
+\name:
   .cfi_startproc
   endbr64
   pushq %rbp
@@ -43,13 +46,22 @@ weir_internal_switch_stack:
   popq %rbx
   popq %rbp
   .cfi_def_cfa_offset 8
+  .if \alike
+  // The processor remembers where it was called, and there it goes on, on the other stack.
+  ret
+  .else
   // A ret would be mispredicted: the processor remembers the other stack's caller.
   popq %rcx
   .cfi_def_cfa_offset 0
   .cfi_register %rip, %rcx
   notrack jmp *%rcx
+  .endif
   .cfi_endproc
-  .size weir_internal_switch_stack, . - weir_internal_switch_stack
+  .size \name, . - \name
+  .endm
+
+  define_switch weir_internal_switch_stack, 0
+  define_switch weir_internal_switch_alike, 1
 
 // void *weir_internal_switch_prepare(void *bottom, void *top, entry, void *argument)
   .globl weir_internal_switch_prepare
@@ -83,7 +95,12 @@ first_frame:
   .cfi_undefined %rip
   endbr64
   movq %r13, %rdi
-  call *%r12
+  // Like a call, but for the processor's memory of calls: nothing will ever return to it.
+  leaq 1f(%rip), %rcx
+  pushq %rcx
+  .cfi_adjust_cfa_offset 8
+  notrack jmp *%r12
+1:
   ud2
   .cfi_endproc
   .size first_frame, . - first_frame

@@ -17,9 +17,8 @@ void weir_internal_wait_queue_init(weir_internal_wait_queue *queue) {
 int weir_internal_wait_queue_wait_for(weir_internal_wait_queue *queue, int64_t until,
                                       const char *what) {
   waiter self;
-  self.ticket = weir_internal_ticket_take_for(what);
   weir_internal_list_append(&queue->waiters, &self.link);
-  int reason = weir_internal_suspend(self.ticket, until);
+  int reason = weir_internal_wait_for(&self.ticket, until, what);
   weir_internal_link_remove(&self.link);
   return reason;
 }

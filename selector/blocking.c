@@ -213,7 +213,7 @@ static weir_internal_blocking_pool *current_pool(void) {
 }
 
 int weir_blocking(weir_function function, void *argument) {
-  int result = weir_internal_enter(NULL);
+  int result = weir_internal_enter_here();
   if (result < 0) return result;
   weir_internal_blocking_pool *pool = current_pool();
   if (pool == NULL || function == NULL) return -EINVAL;
@@ -254,7 +254,7 @@ static int call_detached(weir_internal_blocking_pool *pool, blocking_call *call,
 
 int weir_blocking_detached(weir_function function, void *argument,
                            void (*discard)(void *argument)) {
-  int result = weir_internal_enter(NULL);
+  int result = weir_internal_enter_here();
   bool abandoned = false;
   if (result == 0) {
     weir_internal_blocking_pool *pool = current_pool();

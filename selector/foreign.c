@@ -141,7 +141,7 @@ static int begin(weir_internal_foreign *foreign, selecting *self, int interest) 
 }
 
 int weir_selector_select(int fd, int interest) {
-  int result = weir_internal_enter(NULL);
+  int result = weir_internal_enter_here();
   if (result < 0) return result;
   if (fd < 0) return -EBADF;
   if (interest == 0 || (interest & ~(WEIR_READABLE | WEIR_WRITABLE)) != 0) return -EINVAL;

@@ -169,8 +169,8 @@ static int await(weir_internal_operation *operation, awaiter *self) {
     if (result != -EAGAIN) return result;
     descriptor->waiting[self->direction] = operation;
     self->completed = false;
-    self->ticket = weir_internal_ticket_take_for(waits_for[operation->kind]);
-    int reason = weir_internal_suspend(self->ticket, WEIR_FOREVER);
+    const char *what = waits_for[operation->kind];
+    int reason = weir_internal_wait_for(&self->ticket, WEIR_FOREVER, what);
     if (!self->completed) give_up(operation, self);
     descriptor->retrying[self->direction] = NULL;
     if (self->completed && operation->result != -EAGAIN) return operation->result;
@@ -179,7 +179,8 @@ static int await(weir_internal_operation *operation, awaiter *self) {
 }
 
 int weir_internal_await(weir_internal_operation *operation) {
-  awaiter self = {.direction = direction_of(operation)};
+  awaiter self;  // which the wait fills in, if there is one
+  self.direction = direction_of(operation);
   operation->complete = wake_awaiter;
   operation->owner = &self;
   int result = await(operation, &self);

@@ -97,7 +97,7 @@ static int arm(const weir_signals *signals) {
 }
 
 static int wait_inside(weir_signals *signals) {
-  int result = weir_internal_enter(NULL);
+  int result = weir_internal_enter_here();
   while (result == 0) {
     if (signals->closed) return WEIR_E_CLOSED;
     int signal = weir_internal_signal_source_take(&signals->source);

@@ -59,7 +59,7 @@ static int accept_patiently(weir_internal_shard *shard, weir_address *remote,
     if (result >= 0) return result;
     if (is_the_clients(result)) {
       // Lets others run now and then: there may be many such clients in a row.
-      result = weir_internal_enter(NULL);
+      result = weir_internal_enter_here();
     } else if (is_shortage(result)) {
       result = weir_internal_selector_await_descriptor(shard->descriptor.selector, pause);
       pause = pause < LONGEST_PAUSE / 2 ? pause * 2 : LONGEST_PAUSE;
@@ -113,7 +113,7 @@ int weir_accept(weir_listener *listener, weir_connection **out) {
   if (shard == NULL) return -EXDEV;
   // From here on the listener cannot go away: weir_internal_enter may let its owner run.
   shard->inside++;
-  int result = weir_internal_enter(NULL);
+  int result = weir_internal_enter_here();
   if (result == 0 && shard->closing) result = WEIR_E_CLOSED;
   if (result == 0 && shard->accepting) result = -EBUSY;
   if (result == 0) {

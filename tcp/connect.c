@@ -80,7 +80,7 @@ static int connect_to(weir_tcp_builder tcp, weir_connection **out, const char *h
 int weir_tcp_connect(weir_tcp_builder tcp, weir_connection **out, const char *host, uint16_t port) {
   *out = NULL;
   if (tcp.selector == NULL) return -EINVAL;
-  int result = weir_internal_enter(NULL);
+  int result = weir_internal_enter_here();
   if (result < 0) return result;
   if (tcp.selector != weir_current_selector()) return -EXDEV;
   result = weir_internal_tcp_check_options(&tcp.options);

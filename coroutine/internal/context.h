@@ -34,12 +34,9 @@ typedef void (*weir_internal_entry)(void *argument);
 void weir_internal_context_make(weir_internal_context *context, void *bottom, size_t size,
                                 weir_internal_entry entry, void *argument);
 
-// weir_internal_context_entered is the first call on a new stack, which was reached from |from|.
+// weir_internal_context_entered is the first call on a new stack, which was reached from |from|; or
+// from a context that weir_internal_context_make has prepared, and then |from| was left before.
 void weir_internal_context_entered(weir_internal_context *from);
-
-// weir_internal_context_leave goes on in |to| and never comes back.
-void weir_internal_context_leave(weir_internal_context *from, weir_internal_context *to)
-    __attribute__((noreturn));
 
 // weir_internal_context_destroy frees what sanitizers keep for a context that was left for ever.
 void weir_internal_context_destroy(weir_internal_context *context);
@@ -50,6 +47,11 @@ void weir_internal_context_destroy(weir_internal_context *context);
 // weir_internal_switch_stack saves the registers that calls preserve on the stack, that stack's
 // pointer in *save, and goes on with those saved at |restore|.
 void weir_internal_switch_stack(void **save, void *restore);
+
+// weir_internal_switch_alike does the same, and is faster where the stack to go on with was left by
+// the very same call, in one function that is not inlined: the processor foresees where it goes on,
+// and where the functions that called that one return.
+void weir_internal_switch_alike(void **save, void *restore);
 
 // weir_internal_switch_prepare returns what to restore in order to call |entry| with |argument| on
 // the stack that ends at |top|.
@@ -82,6 +84,24 @@ __attribute__((always_inline)) static inline void weir_internal_context_switch(
 #if WEIR_INTERNAL_ASAN
   __sanitizer_finish_switch_fiber(from->fake_stack, NULL, NULL);
 #endif
+}
+
+// weir_internal_context_switch_alike is the same by weir_internal_switch_alike.
+__attribute__((always_inline)) static inline void weir_internal_context_switch_alike(
+    weir_internal_context *from, weir_internal_context *to) {
+  weir_internal_context_announce(from, to, false);
+  weir_internal_switch_alike(&from->stack_pointer, to->stack_pointer);
+#if WEIR_INTERNAL_ASAN
+  __sanitizer_finish_switch_fiber(from->fake_stack, NULL, NULL);
+#endif
+}
+
+// weir_internal_context_leave goes on in |to| and never comes back.
+__attribute__((always_inline)) static inline void weir_internal_context_leave(
+    weir_internal_context *from, weir_internal_context *to) {
+  weir_internal_context_announce(from, to, true);
+  weir_internal_switch_alike(&from->stack_pointer, to->stack_pointer);
+  __builtin_unreachable();
 }
 
 #ifdef __cplusplus

@@ -137,9 +137,10 @@ struct weir_internal_loop {
   int wait_failure;  // the first; coroutines are forced to end since then
   weir_internal_run_phase phase;
   bool running;
-  bool serving;         // lives without a root
-  bool firing;          // timers
-  bool turn_exhausted;  // a coroutine had to let others run
+  bool serving;     // lives without a root
+  bool firing;      // timers
+  bool prefetches;  // what the next coroutine will use
+  int turns_left;   // before timers and the world are looked at
   // What other threads write, or read when they choose a loop, lies on cache lines of its own.
   char before_shared[WEIR_INTERNAL_CACHE_LINE];
   _Atomic(weir_internal_message *) inbox;
@@ -167,7 +168,16 @@ static inline void weir_internal_loop_count(weir_internal_loop *loop, int change
 }
 
 // Appends |coroutine| to those that can run.
-void weir_internal_loop_make_ready(weir_internal_loop *loop, weir_internal_coroutine *coroutine);
+static inline void weir_internal_loop_make_ready(weir_internal_loop *loop,
+                                                 weir_internal_coroutine *coroutine) {
+  coroutine->next_ready = NULL;
+  if (loop->ready_last == NULL) {
+    loop->ready_first = coroutine;
+  } else {
+    loop->ready_last->next_ready = coroutine;
+  }
+  loop->ready_last = coroutine;
+}
 
 // Makes a coroutine that will run |function|; the caller links it to its scope. |options| may be
 // NULL, and are valid. NULL: no memory.
@@ -184,7 +194,17 @@ void weir_internal_coroutine_cancel(weir_internal_coroutine *coroutine, int caus
 // The same, but shields do not help: for a loop that cannot go on.
 void weir_internal_coroutine_force(weir_internal_coroutine *coroutine, int cause);
 
-// Lowers the ticket of the current coroutine and goes to the scheduler; returns the wake's reason.
+// Returns where to go on when a coroutine has ended.
+weir_internal_context *weir_internal_loop_next(weir_internal_loop *loop);
+
+// Gives back the stack of a coroutine that has ended, from another one: the first thing to do after
+// every switch.
+void weir_internal_loop_bury_ended(weir_internal_loop *loop);
+static inline void weir_internal_loop_bury(weir_internal_loop *loop) {
+  if (loop->ended != NULL) weir_internal_loop_bury_ended(loop);
+}
+
+// Leaves the current coroutine until it is ready and has its turn; returns the wake's reason.
 int weir_internal_coroutine_park(weir_internal_coroutine *coroutine);
 
 // Runs the pre-suspend hooks of the current coroutine.

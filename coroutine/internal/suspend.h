@@ -35,6 +35,13 @@ WEIR_MUST_USE static inline int weir_internal_enter(const weir_internal_loop *lo
   return 0;
 }
 
+// weir_internal_enter_here is weir_internal_enter(NULL).
+WEIR_MUST_USE static inline int weir_internal_enter_here(void) {
+  if (weir_internal_thread.allowance == 0) return weir_internal_enter_slowly(NULL);
+  weir_internal_thread.allowance--;
+  return 0;
+}
+
 // weir_internal_spend counts an operation that moved |bytes| as several, if they are many: others
 // get their turn the sooner.
 enum { WEIR_INTERNAL_BYTES_PER_OPERATION = 16 * 1024 };
@@ -81,6 +88,10 @@ weir_internal_ticket weir_internal_ticket_take_for(const char *what);
 // the |reason| of the wake; -ETIME when |until| (a point in time, or WEIR_FOREVER) came first;
 // -ECANCELED; -ETIMEDOUT.
 WEIR_MUST_USE int weir_internal_suspend(weir_internal_ticket ticket, int64_t until);
+
+// weir_internal_wait_for is both, for a ticket that lies where whoever will wake it knows already.
+WEIR_MUST_USE int weir_internal_wait_for(weir_internal_ticket *out, int64_t until,
+                                         const char *what);
 
 // weir_internal_forget_expiry is for an operation that was told -ETIMEDOUT and goes on to its end
 // all the same: so nothing was cut short, and weir_timeout_end does not say so.

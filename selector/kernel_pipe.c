@@ -29,7 +29,7 @@ void weir_internal_kernel_pipe_give(weir_internal_selector_loop *loop,
     loop->pipes[loop->pipe_count++] = *pipe;
   } else {
     close_pipe(loop, pipe);
-    weir_internal_wait_queue_wake_all(&loop->descriptor_closed, 0);
+    weir_internal_shortage_eased(loop);
   }
   *pipe = (weir_internal_kernel_pipe){0};
 }

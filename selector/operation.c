@@ -36,7 +36,7 @@ void weir_internal_descriptor_close(weir_internal_descriptor *descriptor) {
   (void)calls->close(calls->context, descriptor->fd);
   descriptor->fd = -1;
   if (loop == NULL) loop = weir_internal_current_selector_loop();
-  if (loop != NULL) weir_internal_wait_queue_wake_all(&loop->descriptor_closed, 0);
+  if (loop != NULL) weir_internal_shortage_eased(loop);
 }
 
 static weir_internal_direction direction_of(const weir_internal_operation *operation) {
@@ -195,16 +195,4 @@ size_t weir_internal_selector_loop_count(const weir_selector *selector) {
 weir_internal_loop *weir_internal_selector_loop_number(const weir_selector *selector,
                                                        size_t number) {
   return selector->loops[number].loop;
-}
-
-int weir_internal_selector_await_descriptor(weir_selector *selector, int64_t nanoseconds) {
-  weir_internal_selector_loop *loop = weir_internal_current_selector_loop();
-  if (loop == NULL || loop->selector != selector) return -EINVAL;
-  if (loop->pipe_count > 0) {
-    weir_internal_kernel_pipes_close(loop);
-    return 0;
-  }
-  int reason = weir_internal_wait_queue_wait_for(&loop->descriptor_closed, weir_now() + nanoseconds,
-                                                 "descriptor");
-  return reason == -ETIME ? 0 : reason;
 }

@@ -52,7 +52,7 @@ static void close_loop(weir_internal_selector_loop *loop) {
 static int open_loop(weir_internal_selector_loop *loop, weir_selector *selector) {
   loop->selector = selector;
   loop->number = (int)(loop - selector->loops);
-  weir_internal_wait_queue_init(&loop->descriptor_closed);
+  weir_internal_shortage_init(loop);
   int result = weir_internal_epoll_backend.open(loop);
   if (result < 0) return result;
   loop->backend = &weir_internal_epoll_backend;

@@ -85,6 +85,17 @@ typedef struct weir_internal_foreign weir_internal_foreign;
 // at most. Timers and messages from other threads are looked at in every turn.
 enum { WEIR_INTERNAL_EVENTS_PER_WAIT = 512 };
 
+// Of file descriptors; see descriptor_shortage.c. What other loops look at is atomic.
+typedef struct weir_internal_shortage {
+  weir_internal_wait_queue waiters;
+  uint32_t waiting;                      // how many they are
+  bool waits;                            // atomic: there are any
+  bool closed_posted;                    // atomic: |closed_message| is on its way
+  bool spare_posted;                     // atomic
+  weir_internal_message closed_message;  // from a loop that has closed a descriptor
+  weir_internal_message spare_message;   // from one that needs what is not in use here
+} weir_internal_shortage;
+
 struct weir_internal_selector_loop {
   weir_selector *selector;
   weir_internal_loop *loop;
@@ -92,7 +103,7 @@ struct weir_internal_selector_loop {
   int epoll_fd;
   int wake_fd;
   weir_internal_slot_table slots;
-  weir_internal_wait_queue descriptor_closed;
+  weir_internal_shortage shortage;
   weir_internal_foreign **foreign;  // by file descriptor
   size_t foreign_size;
   // Empty pipes that wait for their next use.
@@ -152,13 +163,14 @@ struct weir_selector {
   weir_internal_interrupt interrupt;
   weir_internal_blocking_pool blocking;
   bool running;
-  int start_result;        // of the present run
-  pthread_t driver;        // the thread of loop 0
-  int timer_fd;            // tells those who watch weir_selector_fd of timers; negative: none
-  int64_t timer_when;      // what that is set to; negative: nothing
-  size_t threads_started;  // each runs a loop, from number 1 on
-  size_t threads_quiet;    // those that have told that they are
-  bool threads_stopped;    // they were told that the root has ended
+  int start_result;          // of the present run
+  pthread_t driver;          // the thread of loop 0
+  int timer_fd;              // tells those who watch weir_selector_fd of timers; negative: none
+  int64_t timer_when;        // what that is set to; negative: nothing
+  size_t loops_in_shortage;  // atomic: those on which somebody waits for a file descriptor
+  size_t threads_started;    // each runs a loop, from number 1 on
+  size_t threads_quiet;      // those that have told that they are
+  bool threads_stopped;      // they were told that the root has ended
   size_t loop_count;
   weir_internal_selector_loop loops[];
 };
@@ -197,6 +209,11 @@ void weir_internal_threads_join(weir_selector *selector);
 
 // weir_internal_drive_close frees what weir_selector_fd has made.
 void weir_internal_drive_close(weir_selector *selector);
+// weir_internal_shortage_eased tells all who wait for a file descriptor that |loop|, which is the
+// current one, has closed one.
+void weir_internal_shortage_init(weir_internal_selector_loop *loop);
+void weir_internal_shortage_eased(weir_internal_selector_loop *loop);
+
 // weir_internal_kernel_pipes_close closes the pipes that wait.
 void weir_internal_kernel_pipes_close(weir_internal_selector_loop *loop);
 

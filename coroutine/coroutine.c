@@ -7,6 +7,9 @@
 // Where a control block begins, below the end of its stack.
 enum { CONTROL_BLOCK_ALIGNMENT = 64 };
 
+// Nanoseconds after which a round ends with the turn that was used up.
+enum { LONG_ROUND = 200 * 1000 };
+
 static void fire_deadline(weir_internal_timer *timer);
 static void deliver_wake(weir_internal_message *message);
 
@@ -118,6 +121,13 @@ static int yield_now(weir_internal_coroutine *coroutine) {
   return weir_internal_coroutine_check(coroutine);
 }
 
+// A turn that was used up may have taken long, so timers and the world come before the next one; but
+// to look at the world takes as long as twenty lines that need none of it.
+static void end_long_round(weir_internal_loop *loop) {
+  int64_t now = loop->operations->now(loop->operations_context);
+  if (now - loop->now >= LONG_ROUND) loop->turns_left = 0;
+}
+
 int weir_internal_enter_slowly(const weir_internal_loop *loop) {
   weir_internal_coroutine *coroutine = weir_internal_running();
   if (coroutine == NULL) return -EINVAL;
@@ -126,8 +136,7 @@ int weir_internal_enter_slowly(const weir_internal_loop *loop) {
   if (stop < 0) return stop;
   weir_internal_coroutine_look_again(coroutine);
   if (coroutine->turn == 0) {
-    // Much time may have passed, so timers and the world are looked at before the next turn.
-    coroutine->loop->turns_left = 0;
+    end_long_round(coroutine->loop);
     return yield_now(coroutine);
   }
   weir_internal_thread.allowance = coroutine->turn - 1;

@@ -227,7 +227,8 @@ TEST_F(Loops, AListenerIsClosedWhileAClientIsHandedOut) {
               EXPECT_EQ(WEIR_E_CLOSED, result);
               EXPECT_EQ(2, served[0] + served[1]);
               weir_job_close(job);
-              return weir_scope_wait(nullptr);
+              EXPECT_EQ(WEIR_E_CLOSED, weir_scope_wait(nullptr));
+              return 0;
             }));
 }
 

@@ -88,8 +88,9 @@ WEIR_MUST_USE int weir_copy_and_close(weir_read_channel *source, weir_write_chan
 // weir_copy_until copies up to the next |delimiter|, as weir_read_until reads, but whatever comes
 // before the delimiter is written to |target| as it comes; so no memory limits it. The default
 // limit of |options| is none here. |delimiter| must not be a span that |source| has handed out.
-// *out_count is as above. With -EMSGSIZE or a missing delimiter
-// what was copied stays copied.
+// *out_count is as above. 0 says that all was flushed and then the delimiter read, if |options| do
+// not keep it; with everything else the delimiter is unread, and what was copied stays copied. So
+// after a deadline it may be called again, for the rest up to the same delimiter.
 WEIR_MUST_USE int weir_copy_until(weir_read_channel *source, weir_bytes delimiter,
                                   const weir_read_until_options *options,
                                   weir_write_channel *target, uint64_t *out_count);

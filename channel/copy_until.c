@@ -38,9 +38,25 @@ static int pass_held(weir_internal_transfer *self, until *what) {
   weir_bytes next = weir_bytes_of(held.data + held_back, held.size - held_back);
   size_t searched = held_back + weir_internal_delimiter_search_on(&what->search, next);
   int result = pass(self, what, searched - what->search.matched);
-  if (result < 0 || !weir_internal_delimiter_search_found(&what->search)) return result;
-  if (!what->keep) weir_internal_reader_consume(source, what->search.delimiter.size);
-  return 1;
+  if (result < 0) return result;
+  return weir_internal_delimiter_search_found(&what->search);
+}
+
+// Flushes, and reads the delimiter only then: whatever keeps the call from its end finds it unread,
+// and so does the call that repeats it.
+static int end_behind_delimiter(weir_internal_transfer *self, const until *what) {
+  int result = weir_internal_transfer_flush(self);
+  if (result < 0 || what->keep) return result;
+  size_t size = what->search.delimiter.size;
+  // A cancel meanwhile has dropped it.
+  if (weir_internal_reader_held(self->source) < size) return self->source->failure;
+  weir_internal_reader_consume(self->source, size);
+  return 0;
+}
+
+static int end_without_delimiter(weir_internal_transfer *self, const until *what) {
+  int result = pass_last(self, what);
+  return result < 0 ? result : weir_internal_transfer_flush(self);
 }
 
 static int copy_until(weir_internal_transfer *self, until *what) {
@@ -48,9 +64,10 @@ static int copy_until(weir_internal_transfer *self, until *what) {
     int result = weir_internal_transfer_await(self);
     // What was held back was searched already.
     if (result > 0 && what->search.matched > 0) result = weir_internal_transfer_await_more(self);
-    if (result == 0) return pass_last(self, what);
+    if (result == 0) return end_without_delimiter(self, what);
     if (result > 0) result = pass_held(self, what);
-    if (result != 0) return result < 0 ? result : 0;
+    if (result < 0) return result;
+    if (result > 0) return end_behind_delimiter(self, what);
   }
 }
 
@@ -76,9 +93,7 @@ int weir_copy_until(weir_read_channel *source, weir_bytes delimiter,
   if (result < 0) return result;
   result = weir_internal_transfer_begin(&self);
   if (result == 0) {
-    result = copy_until(&self, &what);
-    if (result == 0) result = weir_internal_transfer_flush(&self);
-    result = weir_internal_transfer_reason(&self, result);
+    result = weir_internal_transfer_reason(&self, copy_until(&self, &what));
     if (out_count != NULL) *out_count = self.count;
     result = weir_internal_transfer_leave(&self, result);
   }

@@ -85,6 +85,54 @@ TEST_F(CopyUntil, TellsWhyThereIsNoDelimiter) {
   });
 }
 
+// The delimiter is read only when all before it has left.
+TEST_F(CopyUntil, MayBeRepeatedAfterADeadline) {
+  WithTwo([&](ScriptedTransport &source, ScriptedTransport &target) {
+    source.Feed("one;two;");
+    target.SetRoom(0);
+    uint64_t count = 0, total = 0;
+    auto copy = [&] {
+      return weir_copy_until(source.reader(), weir_text(";"), nullptr, target.writer(), &count);
+    };
+    for (int i = 0; i < 2; i++) {
+      EXPECT_EQ(-ETIMEDOUT, AtOnce(copy));
+      total += count;
+    }
+    target.AddRoom(100);
+    EXPECT_EQ(0, copy());
+    total += count;
+    EXPECT_EQ(3u, total);
+    EXPECT_EQ("one", target.sent());
+    EXPECT_EQ(0, copy());
+    EXPECT_EQ("onetwo", target.sent());
+  });
+}
+
+// The flush in front of the delimiter waits, and meanwhile the source is cancelled or closed.
+TEST_F(CopyUntil, TheSourceMayEndDuringTheLastFlush) {
+  for (bool close : {true, false}) {
+    WithTwo([&](ScriptedTransport &source, ScriptedTransport &target) {
+      source.Feed("one;two;");
+      target.SetRoom(0);
+      int result = 1;
+      Start([&] {
+        result = weir_copy_until(source.reader(), weir_text(";"), nullptr, target.writer(), nullptr);
+        return 0;
+      });
+      // The flush has come to its end, but the copy has not run yet.
+      target.AddRoom(100);
+      if (close) {
+        EXPECT_EQ(0, weir_connection_close(source.connection()));
+      } else {
+        weir_read_channel_cancel(source.reader(), -EPROTO);
+      }
+      EXPECT_EQ(0, weir_scope_wait(nullptr));
+      EXPECT_EQ(close ? WEIR_E_CLOSED : -EPROTO, result);
+      EXPECT_EQ("one", target.sent());
+    });
+  }
+}
+
 TEST_F(CopyUntil, TheLimitIsExact) {
   for (size_t limit = 1; limit <= 4; limit++) {
     for (size_t step = 1; step <= 5; step++) {

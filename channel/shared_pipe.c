@@ -142,6 +142,8 @@ static size_t get(shared_ring *ring, size_t capacity, char *out, size_t size) {
 static int try_read(shared_end *self, weir_internal_lender *lender) {
   shared_ring *input = self->input;
   if (input->cause < 0) return input->cause;
+  // A cancel that came when we were woken already, and has taken what we were woken for.
+  if (input->refusal < 0) return input->refusal;
   if (self->pipe->broken) return -ECONNRESET;
   if (input->count == 0) return input->finished ? 0 : -EAGAIN;
   struct iovec buffers[WEIR_INTERNAL_LENT_BUFFERS];
@@ -175,6 +177,8 @@ static int shared_read(weir_connection *connection, weir_internal_lender *lender
     lock(self->pipe);
     int result = unlock_after(self, try_read(self, lender));
     if (result != -EAGAIN || !wait) return result;
+    // A message wakes for whatever has changed, and whoever was woken misses what interrupts.
+    if (connection->failure < 0) return connection->failure;
     // A message that is on its way by now is read when this coroutine is suspended.
     result = weir_internal_wait_queue_wait_for(&self->reader, WEIR_FOREVER, "read");
     if (result < 0) return result;
@@ -188,6 +192,7 @@ static int shared_write(weir_connection *connection, const struct iovec *buffers
     lock(self->pipe);
     int result = unlock_after(self, try_write(self, buffers, count));
     if (result != -EAGAIN || !wait) return result;
+    if (connection->failure < 0) return connection->failure;
     result = weir_internal_wait_queue_wait_for(&self->writer, WEIR_FOREVER, "write");
     if (result < 0) return result;
   }

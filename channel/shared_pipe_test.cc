@@ -16,6 +16,7 @@
 namespace {
 
 using weir_testing::Body;
+using weir_testing::LaunchCoroutine;
 using weir_testing::LaunchCoroutineOn;
 using weir_testing::RunCoroutine;
 
@@ -151,6 +152,104 @@ TEST_F(SharedPipe, IsFreedWhenTheRunEndsAtOnce) {
                      EXPECT_EQ(-ETIMEDOUT, weir_read_available(input, &byte, 1));
                      EXPECT_TRUE(weir_timeout_end(timeout));
                      weir_connection_set_close_timeout(pipe.near, 0);
+                     EXPECT_EQ(0, weir_connection_close(pipe.near));
+                     EXPECT_EQ(0, weir_connection_close(pipe.far));
+                     return 0;
+                   },
+                   1));
+}
+
+// Both ends on one loop: in the order of their messages, and without a race.
+class OneLoop : public SharedPipe {
+ protected:
+  // Runs |meanwhile| in a coroutine that a message wakes just before another one wakes the reader
+  // of |pipe|, which |tell| causes. Returns the result of that read.
+  static int ReadAfter(const Pipe &pipe, const Body &tell, const Body &meanwhile) {
+    Pipe other = Make();
+    int read = 1;
+    weir_scope *scope = nullptr;
+    EXPECT_EQ(0, weir_scope_open(&scope, nullptr));
+    EXPECT_EQ(0, LaunchCoroutine(
+                     [&] {
+                       char byte;
+                       weir_timeout timeout = weir_timeout_begin(WEIR_SECOND);
+                       read = weir_read_available(weir_open_read_channel(pipe.far), &byte, 1);
+                       if (weir_timeout_end(timeout)) read = -ETIMEDOUT;
+                       return 0;
+                     },
+                     scope));
+    EXPECT_EQ(0, LaunchCoroutine(
+                     [&] {
+                       char byte;
+                       EXPECT_EQ(1, weir_read_available(weir_open_read_channel(other.far), &byte, 1));
+                       return meanwhile();
+                     },
+                     scope));
+    EXPECT_EQ(0, weir_yield());
+    EXPECT_EQ(0, Send(other.near));
+    EXPECT_EQ(0, tell());
+    EXPECT_EQ(0, weir_scope_wait(scope));
+    EXPECT_EQ(0, weir_scope_close(scope));
+    weir_connection_close(other.near);
+    weir_connection_close(other.far);
+    return read;
+  }
+  static int Send(weir_connection *connection) {
+    weir_write_channel *output = weir_open_write_channel(connection, false);
+    int result = weir_write_string(output, "x");
+    return result < 0 ? result : weir_flush(output);
+  }
+};
+
+// What the reader was woken for is dropped before it runs.
+TEST_F(OneLoop, ACancelBehindAWakeIsNoticed) {
+  EXPECT_EQ(0, Run(
+                   [] {
+                     Pipe pipe = Make();
+                     EXPECT_EQ(-EPROTO, ReadAfter(
+                                            pipe, [&] { return Send(pipe.near); },
+                                            [&] {
+                                              weir_read_channel_cancel(
+                                                  weir_open_read_channel(pipe.far), -EPROTO);
+                                              return 0;
+                                            }));
+                     weir_connection_close(pipe.near);
+                     weir_connection_close(pipe.far);
+                     return 0;
+                   },
+                   1));
+}
+
+// The reader was woken, but what has happened does not concern it.
+TEST_F(OneLoop, ACloseBehindAWakeIsNoticed) {
+  EXPECT_EQ(0, Run(
+                   [] {
+                     Pipe pipe = Make();
+                     EXPECT_EQ(0, Send(pipe.far));
+                     EXPECT_EQ(WEIR_E_CLOSED,
+                               ReadAfter(
+                                   pipe,
+                                   [&] {
+                                     char byte;
+                                     int result = weir_read_available(
+                                         weir_open_read_channel(pipe.near), &byte, 1);
+                                     return result == 1 ? 0 : -EIO;
+                                   },
+                                   [&] { return weir_connection_close(pipe.far); }));
+                     weir_connection_close(pipe.near);
+                     return 0;
+                   },
+                   1));
+}
+
+// Both ends on one loop, which the loop of the first operation permits.
+TEST_F(OneLoop, IsFreedWithAMessageUnread) {
+  EXPECT_EQ(0, Run(
+                   [] {
+                     Pipe pipe = Make();
+                     char byte;
+                     weir_read_channel *input = weir_open_read_channel(pipe.far);
+                     EXPECT_EQ(-EAGAIN, weir_read_try(input, &byte, 1));
                      EXPECT_EQ(0, weir_connection_close(pipe.near));
                      EXPECT_EQ(0, weir_connection_close(pipe.far));
                      return 0;

@@ -12,16 +12,16 @@
 #include <tuple>
 #include <vector>
 
-#include "coroutine/scope_model.h"
 #include "testing/all_sequences.h"
+#include "testing/scope_model.h"
 #include "testing/sync_test.h"
 
 namespace {
 
-using scope_model::Actor;
-using scope_model::kActors;
-using scope_model::Order;
 using weir_testing::LaunchCoroutine;
+using weir_testing::scope_model::Actor;
+using weir_testing::scope_model::kActors;
+using weir_testing::scope_model::Order;
 
 constexpr int64_t kDeadline = 1000;
 constexpr int kCauses[kActors] = {-EPROTO, -ENOLINK};
@@ -199,7 +199,7 @@ class ScopeWorld {
   }
 
   Kind kind_;
-  scope_model::Scope model_;
+  weir_testing::scope_model::Scope model_;
   Real reals_[kActors];
   weir_scope *scope_ = nullptr;
   std::vector<int> ends_;

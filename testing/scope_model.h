@@ -3,15 +3,15 @@
 // Scopes and jobs, the simple way: what the headers promise of one scope with two coroutines, as a
 // list of who can run and a few flags. Knows nothing of the library.
 
-#ifndef WEIR_COROUTINE_SCOPE_MODEL_H
-#define WEIR_COROUTINE_SCOPE_MODEL_H
+#ifndef WEIR_TESTING_SCOPE_MODEL_H
+#define WEIR_TESTING_SCOPE_MODEL_H
 
 #include <array>
 #include <cerrno>
 #include <deque>
 #include <vector>
 
-namespace scope_model {
+namespace weir_testing::scope_model {
 
 constexpr int kActors = 2;
 
@@ -169,6 +169,6 @@ class Scope {
   int first_failure_ = 0;
 };
 
-}  // namespace scope_model
+}  // namespace weir_testing::scope_model
 
-#endif  // WEIR_COROUTINE_SCOPE_MODEL_H
+#endif  // WEIR_TESTING_SCOPE_MODEL_H

@@ -310,7 +310,9 @@ TEST_P(Serving, EveryClientIsServed) {
     int all = 0;
     for (int count : served) {
       all += count;
-      EXPECT_TRUE(GetParam() == WEIR_TCP_SAME_LOOP || count > 0);
+      // The loop that accepts may have more to do than the others all the time.
+      bool may_have_none = GetParam() == WEIR_TCP_SAME_LOOP || GetParam() == WEIR_TCP_LEAST_LOADED;
+      EXPECT_TRUE(may_have_none || count > 0);
     }
     EXPECT_EQ(60, all);
     EXPECT_TRUE(GetParam() != WEIR_TCP_SAME_LOOP || served[0] == 60);

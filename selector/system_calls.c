@@ -89,6 +89,29 @@ static int kernel_send(void *context, int fd, const struct iovec *buffers, int c
   return result_of(send(fd, buffers[0].iov_base, buffers[0].iov_len, MSG_NOSIGNAL));
 }
 
+static int kernel_receive_from(void *context, int fd, void *out, size_t size,
+                               struct sockaddr *address, socklen_t *address_size) {
+  (void)context;
+  return result_of(recvfrom(fd, out, size, MSG_TRUNC, address, address_size));
+}
+
+static int kernel_send_to(void *context, int fd, const void *data, size_t size,
+                          const struct sockaddr *address, socklen_t address_size) {
+  (void)context;
+  return result_of(sendto(fd, data, size, MSG_NOSIGNAL, address, address_size));
+}
+
+static int kernel_receive_messages(void *context, int fd, struct mmsghdr *messages,
+                                   unsigned count) {
+  (void)context;
+  return result_of(recvmmsg(fd, messages, count, 0, NULL));
+}
+
+static int kernel_send_messages(void *context, int fd, struct mmsghdr *messages, unsigned count) {
+  (void)context;
+  return result_of(sendmmsg(fd, messages, count, MSG_NOSIGNAL));
+}
+
 static int kernel_close(void *context, int fd) {
   (void)context;
   return result_of(close(fd));
@@ -249,6 +272,10 @@ const weir_internal_system_calls weir_internal_kernel = {
     .shutdown = kernel_shutdown,
     .receive = kernel_receive,
     .send = kernel_send,
+    .receive_from = kernel_receive_from,
+    .send_to = kernel_send_to,
+    .receive_messages = kernel_receive_messages,
+    .send_messages = kernel_send_messages,
     .close = kernel_close,
     .read = kernel_read,
     .write = kernel_write,

@@ -44,6 +44,19 @@ const std::array<Kind, kCallKinds> &Kinds() {
       {"send",
        {EINTR, ECONNRESET, EPIPE, ETIMEDOUT, EHOSTUNREACH, EHOSTDOWN, ENETUNREACH, ENETDOWN, EPROTO,
         EACCES, EPERM, ENOTCONN, EINVAL, ENOMEM, ENOBUFS, EIO}},
+      // Of datagrams: ICMP errors, and what udp(7) and unix(7) list.
+      {"recvfrom",
+       {EINTR, ECONNREFUSED, EHOSTUNREACH, ENETUNREACH, EHOSTDOWN, ENETDOWN, EPROTO, ENOPROTOOPT,
+        EMSGSIZE, ENOMEM, ENOBUFS}},
+      {"sendto",
+       {EINTR, ECONNREFUSED, EHOSTUNREACH, ENETUNREACH, EHOSTDOWN, ENETDOWN, EPROTO, ENOPROTOOPT,
+        EMSGSIZE, EACCES, EPERM, EINVAL, ENOMEM, ENOBUFS}},
+      {"recvmmsg",
+       {EINTR, ECONNREFUSED, EHOSTUNREACH, ENETUNREACH, EHOSTDOWN, ENETDOWN, EPROTO, ENOPROTOOPT,
+        EMSGSIZE, ENOMEM, ENOBUFS}},
+      {"sendmmsg",
+       {EINTR, ECONNREFUSED, EHOSTUNREACH, ENETUNREACH, EHOSTDOWN, ENETDOWN, EPROTO, ENOPROTOOPT,
+        EMSGSIZE, EACCES, EPERM, EINVAL, ENOMEM, ENOBUFS}},
       {"close", {}},
       {"read", {EINTR, EAGAIN, EIO}},
       {"write", {}},
@@ -147,6 +160,10 @@ Table MakeTable(FailingCalls *self) {
   table.shutdown = kWrapped<Call::kShutdown, &Table::shutdown>;
   table.receive = Receive;
   table.send = Send;
+  table.receive_from = kWrapped<Call::kReceiveFrom, &Table::receive_from>;
+  table.send_to = kWrapped<Call::kSendTo, &Table::send_to>;
+  table.receive_messages = kWrapped<Call::kReceiveMessages, &Table::receive_messages>;
+  table.send_messages = kWrapped<Call::kSendMessages, &Table::send_messages>;
   table.close = kWrapped<Call::kClose, &Table::close>;
   table.read = kWrapped<Call::kRead, &Table::read>;
   table.write = kWrapped<Call::kWrite, &Table::write>;

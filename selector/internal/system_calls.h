@@ -18,6 +18,9 @@
 extern "C" {
 #endif
 
+// <sys/socket.h> declares it to those who define _GNU_SOURCE.
+struct mmsghdr;
+
 typedef struct weir_internal_system_calls {
   void *context;  // passed to each function
   // Sockets.
@@ -34,6 +37,14 @@ typedef struct weir_internal_system_calls {
   // Receive, send and those that splice never raise SIGPIPE.
   int (*receive)(void *context, int fd, const struct iovec *buffers, int count);
   int (*send)(void *context, int fd, const struct iovec *buffers, int count);
+  // Datagrams: one, whose real size |receive_from| returns although no more than |size| bytes of it
+  // are kept; or several, whose number is returned. |address| may be NULL.
+  int (*receive_from)(void *context, int fd, void *out, size_t size, struct sockaddr *address,
+                      socklen_t *address_size);
+  int (*send_to)(void *context, int fd, const void *data, size_t size,
+                 const struct sockaddr *address, socklen_t address_size);
+  int (*receive_messages)(void *context, int fd, struct mmsghdr *messages, unsigned count);
+  int (*send_messages)(void *context, int fd, struct mmsghdr *messages, unsigned count);
   // Descriptors of any kind.
   int (*close)(void *context, int fd);
   int (*read)(void *context, int fd, void *out, size_t size);

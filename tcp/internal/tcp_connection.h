@@ -50,8 +50,8 @@ struct weir_tcp_connection {
   bool unwanted;     // nobody will read any more
   // Unread bytes that have left the socket already; see splice.c.
   weir_internal_kernel_pipe spliced;
-  char local[WEIR_ADDRESS_TEXT_SIZE];
-  char remote[WEIR_ADDRESS_TEXT_SIZE];
+  char local[WEIR_ADDRESS_IP_TEXT_SIZE];
+  char remote[WEIR_ADDRESS_IP_TEXT_SIZE];
   char host[];  // as the caller of weir_tcp_connect named it, or nothing
 };
 

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <time.h>
@@ -136,6 +137,16 @@ static int kernel_pipe(void *context, size_t size, int *read_end, int *write_end
   *read_end = ends[0];
   *write_end = ends[1];
   return 0;
+}
+
+static int kernel_file_status(void *context, const char *path, struct stat *out) {
+  (void)context;
+  return result_of(lstat(path, out));
+}
+
+static int kernel_remove_file(void *context, const char *path) {
+  (void)context;
+  return result_of(unlink(path));
 }
 
 static int splice_some(int from, int to, size_t size) {
@@ -282,6 +293,8 @@ const weir_internal_system_calls weir_internal_kernel = {
     .pipe = kernel_pipe,
     .splice_in = kernel_splice_in,
     .splice_out = kernel_splice_out,
+    .file_status = kernel_file_status,
+    .remove_file = kernel_remove_file,
     .epoll_create = kernel_epoll_create,
     .epoll_control = kernel_epoll_control,
     .epoll_wait = kernel_epoll_wait,

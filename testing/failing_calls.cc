@@ -63,6 +63,9 @@ const std::array<Kind, kCallKinds> &Kinds() {
       {"pipe", {EMFILE, ENFILE, ENOMEM}},
       {"splice", {EINTR, EINVAL, ECONNRESET, ETIMEDOUT, ENOMEM, EIO}},
       {"splice", {EINTR, EINVAL, ECONNRESET, EPIPE, ETIMEDOUT, ENOMEM, EIO}},
+      {"lstat", {EACCES, ENOENT, ENOMEM}},
+      // Whoever owns a socket's file cannot undo a failure.
+      {"unlink", {}},
       {"epoll_create", {EMFILE, ENFILE, ENOMEM}},
       {"epoll_ctl", {ENOMEM, ENOSPC}},
       {"epoll_wait", {EINTR}},
@@ -170,6 +173,8 @@ Table MakeTable(FailingCalls *self) {
   table.pipe = kWrapped<Call::kPipe, &Table::pipe>;
   table.splice_in = SpliceIn;
   table.splice_out = SpliceOut;
+  table.file_status = kWrapped<Call::kFileStatus, &Table::file_status>;
+  table.remove_file = kWrapped<Call::kRemoveFile, &Table::remove_file>;
   table.epoll_create = kWrapped<Call::kEpollCreate, &Table::epoll_create>;
   table.epoll_control = EpollControl;
   table.epoll_wait = kWrapped<Call::kEpollWait, &Table::epoll_wait>;

@@ -50,6 +50,8 @@ enum class Call {
   kPipe,
   kSpliceIn,
   kSpliceOut,
+  kFileStatus,
+  kRemoveFile,
   kEpollCreate,
   kEpollControl,
   kEpollWait,

@@ -22,11 +22,9 @@ weir_udp_socket *ConnectTo(const weir_udp_socket *peer, weir_udp_builder udp) {
 }
 
 weir_address AddressOf(const weir_udp_socket *socket) {
-  std::string text = weir_udp_local_address(socket);
   weir_address address = {};
-  std::string host = text.substr(0, text.rfind(':'));
-  if (host.front() == '[') host = host.substr(1, host.size() - 2);
-  EXPECT_EQ(0, weir_address_parse(&address, host.c_str(), weir_udp_port(socket))) << text;
+  const char *text = weir_udp_local_address(socket);
+  EXPECT_EQ(0, weir_address_from_text(&address, text)) << text;
   return address;
 }
 

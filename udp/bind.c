@@ -22,10 +22,13 @@ static weir_udp_socket *allocate(const weir_udp_builder *udp) {
   self->socket_timeout = for_ever ? 0 : udp->options.socket_timeout;
   self->descriptor.fd = -1;
   weir_internal_wait_queue_init(&self->senders);
+  weir_internal_wait_queue_init(&self->room);
   return self;
 }
 
 static void discard(weir_udp_socket *self) {
+  weir_internal_socket_file_remove(weir_internal_selector_calls(self->selector),
+                                   &self->local.socket.local, &self->file);
   weir_internal_descriptor_close(&self->descriptor);
   weir_internal_release(self, sizeof *self);
 }
@@ -41,25 +44,33 @@ static int open_socket(weir_udp_socket *self, const weir_udp_options *options, i
 
 static int find_local_address(weir_udp_socket *self) {
   const weir_internal_system_calls *calls = weir_internal_selector_calls(self->selector);
-  self->local.size = sizeof self->local.socket;
-  int result = calls->local_address(calls->context, self->descriptor.fd, &self->local.socket.any,
-                                    &self->local.size);
-  if (result == 0) weir_address_format(&self->local, self->local_text);
-  return result;
+  weir_address local = {.size = sizeof local.socket};
+  int result =
+      calls->local_address(calls->context, self->descriptor.fd, &local.socket.any, &local.size);
+  if (result < 0) return result;
+  self->local = local;
+  weir_address_format(&local, self->local_text);
+  return 0;
 }
 
-static int bind_to(weir_udp_socket *self, const weir_address *address) {
+static int bind_to(weir_udp_socket *self, const weir_udp_options *options,
+                   const weir_address *address) {
   const weir_internal_system_calls *calls = weir_internal_selector_calls(self->selector);
+  if (address->socket.any.sa_family == AF_UNIX) {
+    // The path is known from here on, whatever else fails.
+    self->local = *address;
+    return weir_internal_socket_file_bind(calls, self->descriptor.fd, SOCK_DGRAM,
+                                          &address->socket.local, address->size,
+                                          options->reuse_address, &self->file);
+  }
   return calls->bind(calls->context, self->descriptor.fd, &address->socket.any, address->size);
 }
 
 static int open_bound(weir_udp_socket *self, const weir_udp_options *options,
                       const weir_address *address) {
   int result = open_socket(self, options, address->socket.any.sa_family);
-  if (result == 0) result = bind_to(self, address);
-  if (result == 0) result = find_local_address(self);
-  if (result < 0) weir_internal_descriptor_close(&self->descriptor);
-  return result;
+  if (result == 0) result = bind_to(self, options, address);
+  return result < 0 ? result : find_local_address(self);
 }
 
 // Before it was connected, anybody could send to the socket's port. A system call that fails here
@@ -73,14 +84,22 @@ static void drop_what_strangers_sent(weir_udp_socket *self) {
   } while (result >= 0 || result == -EINTR);
 }
 
+// A unix socket needs a name to be answered, which the kernel gives to one that asks for no name in
+// particular (unix(7)); to internet sockets it gives one anyway.
+static int bind_before_connect(weir_udp_socket *self, const weir_udp_options *options,
+                               const weir_address *remote) {
+  if (options->local_address.size > 0) return bind_to(self, options, &options->local_address);
+  if (remote->socket.any.sa_family != AF_UNIX) return 0;
+  const weir_address any_name = {.size = sizeof(sa_family_t), .socket.any.sa_family = AF_UNIX};
+  return bind_to(self, options, &any_name);
+}
+
 static int open_connected(weir_udp_socket *self, const weir_udp_options *options,
                           const weir_address *address) {
   const weir_internal_system_calls *calls = weir_internal_selector_calls(self->selector);
   // The family is the peer's, so that there need not be a local address to tell it.
   int result = open_socket(self, options, address->socket.any.sa_family);
-  if (result == 0 && options->local_address.size > 0) {
-    result = bind_to(self, &options->local_address);
-  }
+  if (result == 0) result = bind_before_connect(self, options, address);
   if (result == 0) {
     result =
         calls->connect(calls->context, self->descriptor.fd, &address->socket.any, address->size);

@@ -16,13 +16,50 @@ static int await_turn(weir_udp_socket *socket) {
   return 0;
 }
 
+// When a unix socket that is not connected finds the queue of another one full, the kernel does not
+// tell it when there is room again, but of each attempt that it can write
+// (net/unix/af_unix.c, unix_dgram_poll).
+static bool may_miss_room(const weir_udp_socket *socket) {
+  return !socket->connected && socket->local.socket.any.sa_family == AF_UNIX;
+}
+
+// So it has to look again now and then.
+static int await_room(weir_udp_socket *socket, weir_internal_operation *operation) {
+  const int64_t longest_pause = 16 * WEIR_MILLISECOND;
+  int64_t patience = socket->socket_timeout;
+  int64_t until = patience > 0 ? weir_now() + patience : WEIR_FOREVER;
+  for (int64_t pause = WEIR_MILLISECOND;;) {
+    int result = weir_internal_try(operation);
+    if (result != -EAGAIN) return result;
+    int64_t now = weir_now();
+    if (now >= until) return -ETIME;
+    int64_t next = pause < until - now ? now + pause : until;
+    result = weir_internal_wait_queue_wait_for(&socket->room, next, "write");
+    // The pause may have ended at the very moment of the close.
+    if (socket->closing) return WEIR_E_CLOSED;
+    if (result != -ETIME) return result;
+    if (pause < longest_pause) pause *= 2;
+    socket->descriptor.ready[WEIR_INTERNAL_WRITE] = true;
+  }
+}
+
+// When the peer of a unix socket has closed, the kernel dissolves the connection at the next send;
+// but somebody else may have taken the peer's address since.
+static int await_sent_again(weir_udp_socket *socket, weir_internal_operation *operation) {
+  const weir_internal_system_calls *calls = weir_internal_selector_calls(socket->selector);
+  int result = calls->connect(calls->context, socket->descriptor.fd, &socket->remote.socket.any,
+                              socket->remote.size);
+  return result < 0 ? result : weir_internal_await(operation);
+}
+
 static int await_sent(weir_udp_socket *socket, weir_internal_operation *operation) {
   int result = await_turn(socket);
   if (result < 0) return result;
   operation->descriptor = &socket->descriptor;
   operation->timeout = socket->socket_timeout;
   socket->sending = true;
-  result = weir_internal_await(operation);
+  result = may_miss_room(socket) ? await_room(socket, operation) : weir_internal_await(operation);
+  if (result == -ENOTCONN && socket->connected) result = await_sent_again(socket, operation);
   socket->sending = false;
   (void)weir_internal_wait_queue_wake_one(&socket->senders, 0);
   return result;

@@ -47,7 +47,8 @@ typedef struct weir_udp_socket weir_udp_socket;
 // Options of datagram sockets. All zero is the default, which leaves each to the kernel.
 typedef struct weir_udp_options {
   uint8_t type_of_service;     // of what is sent: IP_TOS, and IPV6_TCLASS (ip(7), ipv6(7))
-  bool reuse_address;          // SO_REUSEADDR: others of the kind may bind the same address
+  bool reuse_address;          // SO_REUSEADDR: others of the kind may bind the same address; of a
+                               // unix socket: see weir_udp_bind_address
   bool reuse_port;             // SO_REUSEPORT: shares the port, and the kernel distributes
   bool broadcast;              // SO_BROADCAST; without it a send to such an address is -EACCES
   bool ipv6_only;              // IPV6_V6ONLY, for sockets bound to every address of the machine
@@ -91,7 +92,16 @@ WEIR_MUST_USE int weir_udp_bind(weir_udp_builder udp, weir_udp_socket **out, con
 WEIR_MUST_USE int weir_udp_connect(weir_udp_builder udp, weir_udp_socket **out, const char *host,
                                    uint16_t port);
 
-// weir_udp_bind_address and weir_udp_connect_address are the same for an |address|.
+// weir_udp_bind_address and weir_udp_connect_address are the same for an |address|; it may be that
+// of a unix socket, too (unix(7)), whose datagrams come in order and are not lost. A path is a file
+// that binding makes and weir_udp_close removes, unless it was replaced meanwhile. When a program
+// could not close, its file stays, and binding to it is -EADDRINUSE; with the option
+// |reuse_address| it is removed if it is a socket that nobody has any more. Two programs that do
+// that at the same moment can remove each other's: let them have a lock, or an abstract name, which
+// leaves no file. A socket that connects without |local_address| gets an abstract name from the
+// kernel, so that it can be answered; to one without a name nobody can send. Besides they may
+// return -ENOENT, -EACCES, -EPERM and what else a path may cause, and -EPROTOTYPE for the path of
+// a stream.
 WEIR_MUST_USE int weir_udp_bind_address(weir_udp_builder udp, weir_udp_socket **out,
                                         const weir_address *address);
 WEIR_MUST_USE int weir_udp_connect_address(weir_udp_builder udp, weir_udp_socket **out,

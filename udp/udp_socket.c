@@ -59,7 +59,10 @@ int weir_udp_close(weir_udp_socket *socket) {
   weir_internal_descriptor_interrupt(&socket->descriptor, WEIR_INTERNAL_READ, WEIR_E_CLOSED);
   weir_internal_descriptor_interrupt(&socket->descriptor, WEIR_INTERNAL_WRITE, WEIR_E_CLOSED);
   weir_internal_wait_queue_wake_all(&socket->senders, WEIR_E_CLOSED);
-  // The port is free before anybody else runs.
+  weir_internal_wait_queue_wake_all(&socket->room, WEIR_E_CLOSED);
+  // The address is free before anybody else runs.
+  weir_internal_socket_file_remove(weir_internal_selector_calls(socket->selector),
+                                   &socket->local.socket.local, &socket->file);
   weir_internal_descriptor_close(&socket->descriptor);
   if (socket->inside > 0) {
     weir_internal_reply left;

@@ -12,6 +12,7 @@
 #include "testing/expect_coroutine.h"
 #include "testing/leak_checked_test.h"
 #include "testing/udp_pair.h"
+#include "testing/unix_path.h"
 
 namespace {
 
@@ -30,16 +31,12 @@ using weir_testing::Udp;
 
 struct Kind {
   const char *name;
-  const char *host;
+  weir_address (*place)();  // a free one, each time
 };
 
 class UdpSocket : public weir_testing::LeakCheckedTest, public ::testing::WithParamInterface<Kind> {
  protected:
-  static weir_address Place() {
-    weir_address place = {};
-    EXPECT_EQ(0, weir_address_parse(&place, GetParam().host, 0));
-    return place;
-  }
+  static weir_address Place() { return GetParam().place(); }
   static weir_udp_socket *Bind(weir_udp_builder udp = Udp()) { return BindLike(Place(), udp); }
 };
 
@@ -378,7 +375,7 @@ TEST_P(UdpSocket, CloseReachesAReceiverThatWasWokenInVain) {
     weir_job *job = LaunchJob([=] { return Receive(server).result; });
     EXPECT_EQ(0, weir_yield());
     EXPECT_EQ(0, Send(client, "x"));
-    // Woken, but not yet running; what came is lost with the socket, or is received.
+    // Woken, or about to be; what came is lost with the socket, or is received.
     EXPECT_EQ(0, weir_udp_close(server));
     int result = EndOf(job);
     EXPECT_TRUE(result == 0 || result == WEIR_E_CLOSED);
@@ -445,7 +442,24 @@ TEST_P(UdpSocket, DoesNothingOutsideACoroutine) {
   EXPECT_EQ(nullptr, socket);
 }
 
-const Kind kKinds[] = {{"Ipv4", "127.0.0.1"}, {"Ipv6", "::1"}};
+weir_address IpPlace(const char *host) {
+  weir_address place = {};
+  EXPECT_EQ(0, weir_address_parse(&place, host, 0));
+  return place;
+}
+
+weir_address UnixPlace(const std::string &path) {
+  weir_address place = {};
+  EXPECT_EQ(0, weir_address_unix(&place, path.c_str())) << path;
+  return place;
+}
+
+const Kind kKinds[] = {
+    {"Ipv4", [] { return IpPlace("127.0.0.1"); }},
+    {"Ipv6", [] { return IpPlace("::1"); }},
+    {"UnixPath", [] { return UnixPlace(weir_testing::FreeUnixPath()); }},
+    {"UnixAbstract", [] { return UnixPlace(weir_testing::FreeUnixName()); }},
+};
 
 std::string NameOf(const ::testing::TestParamInfo<Kind> &kind) { return kind.param.name; }
 

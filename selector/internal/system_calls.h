@@ -20,6 +20,7 @@ extern "C" {
 
 // <sys/socket.h> declares it to those who define _GNU_SOURCE.
 struct mmsghdr;
+struct stat;
 
 typedef struct weir_internal_system_calls {
   void *context;  // passed to each function
@@ -57,6 +58,9 @@ typedef struct weir_internal_system_calls {
   // it too.
   int (*splice_in)(void *context, int socket, int pipe, size_t size);
   int (*splice_out)(void *context, int pipe, int socket, size_t size);
+  // Files of unix sockets: lstat(2) and unlink(2).
+  int (*file_status)(void *context, const char *path, struct stat *out);
+  int (*remove_file)(void *context, const char *path);
   // Waiting. |timeout| in nanoseconds, negative for none.
   int (*epoll_create)(void *context);
   int (*epoll_control)(void *context, int epoll, int operation, int fd, struct epoll_event *event);

@@ -8,6 +8,7 @@
 #include "coroutine/internal/remote.h"
 #include "coroutine/internal/suspend.h"
 #include "selector/internal/operation.h"
+#include "selector/internal/socket_file.h"
 #include "weir/udp.h"
 
 #ifdef __cplusplus
@@ -27,7 +28,9 @@ struct weir_udp_socket {
   int inside;
   weir_internal_reply *left;
   weir_internal_wait_queue senders;
+  weir_internal_wait_queue room;  // the one that looks now and then; see send.c
   weir_address local;
+  weir_internal_socket_file file;  // of a unix socket
   weir_address remote;  // if it is connected
   char local_text[WEIR_ADDRESS_TEXT_SIZE];
   char remote_text[WEIR_ADDRESS_TEXT_SIZE];

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "testing/lambda_coroutine.h"
+#include "testing/unix_path.h"
 #include "weir/udp.h"
 
 namespace {
@@ -20,7 +21,7 @@ using weir_testing::ScenarioName;
 using weir_testing::Torture;
 
 struct Talk {
-  const char *host;
+  const char *host;  // or "@": an abstract name; or "/": a path
   int (*answer)(weir_udp_socket *server);
   int (*ask)(weir_udp_socket *client, bool *answered);
 };
@@ -108,12 +109,35 @@ int AskBatch(weir_udp_socket *client, bool *answered) {
   return 0;
 }
 
+bool IsUnix(const Talk &talk) {
+  return talk.host != nullptr && strchr("@/", talk.host[0]) != nullptr;
+}
+
+int Bind(const Talk &talk, weir_udp_builder udp, weir_udp_socket **out) {
+  if (!IsUnix(talk)) return weir_udp_bind(udp, out, talk.host, 0);
+  weir_address place = {};
+  const std::string path =
+      talk.host[0] == '@' ? weir_testing::FreeUnixName() : weir_testing::FreeUnixPath();
+  int result = weir_address_unix(&place, path.c_str());
+  return result < 0 ? result : weir_udp_bind_address(udp, out, &place);
+}
+
+int Connect(const Talk &talk, weir_udp_builder udp, weir_udp_socket **out,
+            const weir_udp_socket *server) {
+  if (!IsUnix(talk)) {
+    const char *host = talk.host == nullptr ? "127.0.0.1" : talk.host;
+    return weir_udp_connect(udp, out, host, weir_udp_port(server));
+  }
+  weir_address place = {};
+  int result = weir_address_from_text(&place, weir_udp_local_address(server));
+  return result < 0 ? result : weir_udp_connect_address(udp, out, &place);
+}
+
 int TalkTo(const Talk &talk, weir_udp_socket *server, bool *answered) {
   weir_udp_socket *client = nullptr;
-  const char *host = talk.host == nullptr ? "127.0.0.1" : talk.host;
   weir_udp_builder udp = weir_udp(weir_current_selector());
   udp.options.receive_buffer = 100000;
-  int result = weir_udp_connect(udp, &client, host, weir_udp_port(server));
+  int result = Connect(talk, udp, &client, server);
   if (result < 0) return result;
   weir_scope *scope = nullptr;
   weir_scope_options together = {};
@@ -135,7 +159,7 @@ int BindAndTalk(const Talk &talk, bool *answered) {
   weir_udp_builder udp = weir_udp(weir_current_selector());
   udp.options.reuse_address = true;
   udp.options.type_of_service = 0x10;
-  int result = weir_udp_bind(udp, &server, talk.host, 0);
+  int result = Bind(talk, udp, &server);
   if (result < 0) return result;
   result = TalkTo(talk, server, answered);
   int closed = weir_udp_close(server);
@@ -156,6 +180,8 @@ std::vector<Scenario> Scenarios() {
       Of("One", 135, {"127.0.0.1", AnswerOne, AskOne}),
       Of("OneByIpv6", 145, {"::1", AnswerOne, AskOne}),
       Of("Batch", 135, {"127.0.0.1", AnswerBatch, AskBatch}),
+      Of("OneByAPath", 100, {"/", AnswerOne, AskOne}),
+      Of("BatchByAName", 100, {"@", AnswerBatch, AskBatch}),
       Of("BatchOnBothStacks", 140, {nullptr, AnswerBatch, AskBatch}),
   };
 }

@@ -31,7 +31,7 @@ struct weir_udp_socket {
   weir_internal_wait_queue room;  // the one that looks now and then; see send.c
   weir_address local;
   weir_internal_socket_file file;  // of a unix socket
-  weir_address remote;  // if it is connected
+  weir_address remote;             // if it is connected
   char local_text[WEIR_ADDRESS_TEXT_SIZE];
   char remote_text[WEIR_ADDRESS_TEXT_SIZE];
 };

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Names looked up on the pool, by the stand-in of the failing calls.
+
+#include "testing/torture.h"
+
+#include <gtest/gtest.h>
+
+#include "testing/lambda_coroutine.h"
+#include "weir/resolve.h"
+
+namespace {
+
+using weir_testing::LaunchCoroutine;
+using weir_testing::Scenario;
+using weir_testing::ScenarioName;
+using weir_testing::Torture;
+
+int ResolveBoth(bool *happened) {
+  weir_address found[4];
+  const int count = weir_resolve(found, 4, nullptr, "weir.example", 80);
+  if (count < 0) return count;
+  uint16_t port = 0;
+  const int result = weir_resolve_service(&port, "80", "tcp");
+  *happened = count == 2 && weir_address_port(&found[0]) == 80 && port == 80;
+  return result;
+}
+
+// Both families at once, and one lookup that nobody waits for.
+int ResolveTogether(bool *happened) {
+  int counts[2] = {0, 0};
+  weir_scope *scope = nullptr;
+  weir_scope_options together = {};
+  together.fail_together = true;
+  int result = weir_scope_open(&scope, &together);
+  if (result < 0) return result;
+  for (int i = 0; i < 2 && result == 0; i++) {
+    auto ask = [i, &counts] {
+      weir_resolve_options options = {};
+      options.family = i == 0 ? WEIR_IPV4 : WEIR_IPV6;
+      weir_address found[4];
+      counts[i] = weir_resolve(found, 4, &options, "weir.example", 80);
+      return counts[i] < 0 ? counts[i] : 0;
+    };
+    result = LaunchCoroutine(ask, scope);
+  }
+  if (result == 0) result = weir_scope_wait(scope);
+  if (result == 0) {
+    auto abandon = [] {
+      weir_address found[4];
+      const int count = weir_resolve(found, 4, nullptr, "weir.example", 80);
+      return count == -ECANCELED || count > 0 ? 0 : count;
+    };
+    weir_job *job = nullptr;
+    result = LaunchCoroutine(abandon, scope, &job);
+    if (result == 0) result = weir_yield();
+    if (job != nullptr) weir_job_cancel(job);
+    weir_job_close(job);
+  }
+  const int closed = weir_scope_close(scope);
+  *happened = counts[0] == 1 && counts[1] == 1;
+  return result < 0 ? result : closed;
+}
+
+Scenario Of(const char *name, int (*body)(bool *happened), int least_allocations, int least_calls) {
+  Scenario scenario;
+  scenario.name = name;
+  scenario.run = weir_testing::InCoroutine(body);
+  scenario.least_allocations = least_allocations;
+  scenario.least_calls = least_calls;
+  return scenario;
+}
+
+std::vector<Scenario> Scenarios() {
+  return {Of("Resolve", ResolveBoth, 5, 20), Of("ResolveTogether", ResolveTogether, 10, 20)};
+}
+
+INSTANTIATE_TEST_SUITE_P(Address, Torture, ::testing::ValuesIn(Scenarios()), ScenarioName);
+
+}  // namespace

@@ -72,7 +72,7 @@ Scenario Of(const char *name, int (*body)(bool *happened), int least_allocations
 }
 
 std::vector<Scenario> Scenarios() {
-  return {Of("Resolve", ResolveBoth, 5, 20), Of("ResolveTogether", ResolveTogether, 10, 20)};
+  return {Of("Resolve", ResolveBoth, 10, 25), Of("ResolveTogether", ResolveTogether, 15, 35)};
 }
 
 INSTANTIATE_TEST_SUITE_P(Address, Torture, ::testing::ValuesIn(Scenarios()), ScenarioName);

@@ -44,11 +44,11 @@ SYSTEM_CALLS_ONLY = {
     for name in (
         "accept", "accept4", "bind", "clock_gettime", "clock_nanosleep", "close", "connect",
         "epoll_create1", "epoll_ctl", "epoll_pwait", "epoll_pwait2", "epoll_wait", "eventfd",
-        "fcntl", "freeaddrinfo", "getaddrinfo", "getpeername", "getsockname", "getsockopt", "ioctl", "listen", "nanosleep",
-        "open", "openat", "pipe", "pipe2", "poll", "ppoll", "read", "readv", "recv", "recvfrom",
-        "recvmmsg", "recvmsg", "select", "send", "sendfile", "sendmmsg", "sendmsg", "sendto",
-        "setsockopt", "shutdown", "sigaction", "signalfd", "socket", "socketpair", "splice",
-        "syscall", "timerfd_create", "timerfd_settime", "write", "writev",
+        "fcntl", "freeaddrinfo", "getaddrinfo", "getpeername", "getsockname", "getsockopt", "ioctl",
+        "listen", "nanosleep", "open", "openat", "pipe", "pipe2", "poll", "ppoll", "read", "readv",
+        "recv", "recvfrom", "recvmmsg", "recvmsg", "select", "send", "sendfile", "sendmmsg",
+        "sendmsg", "sendto", "setsockopt", "shutdown", "sigaction", "signalfd", "socket",
+        "socketpair", "splice", "syscall", "timerfd_create", "timerfd_settime", "write", "writev",
     )
 }
 

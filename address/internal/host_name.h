@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What can be told from the name of a host alone. For the files of this package only.
+// What can be told from the name of a host alone. For this package, and for those who
+// connect to hosts.
 
 #ifndef WEIR_ADDRESS_INTERNAL_HOST_NAME_H
 #define WEIR_ADDRESS_INTERNAL_HOST_NAME_H

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/eventfd.h>
@@ -15,6 +16,8 @@
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "weir/base.h"
 
 static int result_of(long result) { return result < 0 ? -errno : (int)result; }
 
@@ -237,6 +240,48 @@ static int kernel_signal_mask(void *context, int how, const sigset_t *signals,
   return -pthread_sigmask(how, signals, out_previous);
 }
 
+// What getaddrinfo(3) says, as our codes. |by_service|: it was not asked for a host.
+static int result_of_names(int code, bool by_service) {
+  switch (code) {
+    case 0:
+      return 0;
+    case EAI_NONAME:
+#ifdef EAI_NODATA
+    case EAI_NODATA:
+#endif
+#ifdef EAI_ADDRFAMILY
+    case EAI_ADDRFAMILY:
+#endif
+    case EAI_SERVICE:
+      return by_service ? WEIR_E_SERVICE_NOT_FOUND : WEIR_E_NAME_NOT_FOUND;
+    case EAI_AGAIN:
+      return WEIR_E_NAME_TRY_AGAIN;
+    case EAI_FAIL:
+      return WEIR_E_NAME_FAILED;
+    case EAI_MEMORY:
+      return -ENOMEM;
+    case EAI_FAMILY:
+      return -EAFNOSUPPORT;
+    case EAI_SYSTEM:
+      // No deadline of ours has passed.
+      if (errno == ETIMEDOUT) return WEIR_E_NAME_TRY_AGAIN;
+      return errno == 0 ? -EIO : -errno;
+    default:
+      return -EINVAL;
+  }
+}
+
+static int kernel_resolve(void *context, const char *host, const char *service,
+                          const struct addrinfo *hints, struct addrinfo **out) {
+  (void)context;
+  return result_of_names(getaddrinfo(host, service, hints, out), host == NULL);
+}
+
+static void kernel_free_names(void *context, struct addrinfo *list) {
+  (void)context;
+  freeaddrinfo(list);
+}
+
 static int kernel_thread_create(void *context, pthread_t *out, void *(*function)(void *argument),
                                 void *argument) {
   (void)context;
@@ -301,6 +346,8 @@ const weir_internal_system_calls weir_internal_kernel = {
     .event_create = kernel_event_create,
     .signal_create = kernel_signal_create,
     .signal_mask = kernel_signal_mask,
+    .resolve = kernel_resolve,
+    .free_names = kernel_free_names,
     .thread_create = kernel_thread_create,
     .thread_join = kernel_thread_join,
     .timer_create = kernel_timer_create,

@@ -124,6 +124,33 @@ int FillTheQueue(Scene *scene) {
   return 0;
 }
 
+// Never answers.
+weir_resolver SilentResolver() {
+  return {[](void *, weir_address *, size_t, const char *, weir_family) {
+            return weir_delay(WEIR_FOREVER);
+          },
+          nullptr};
+}
+
+// Knows every host as 127.0.0.1.
+weir_resolver LoopbackResolver() {
+  return {[](void *, weir_address *out, size_t, const char *, weir_family family) {
+            if (family == WEIR_IPV6) return static_cast<int>(WEIR_E_NAME_NOT_FOUND);
+            int result = weir_address_parse(out, "127.0.0.1", 0);
+            return result < 0 ? result : 1;
+          },
+          nullptr};
+}
+
+int ConnectByName(const weir_resolver &resolver, uint16_t port) {
+  weir_connection *connection = nullptr;
+  weir_tcp_builder tcp = weir_tcp(weir_current_selector());
+  tcp.options.connect.resolver = &resolver;
+  int result = weir_tcp_connect(tcp, &connection, "weir.example", port);
+  EXPECT_EQ(nullptr, connection);
+  return result;
+}
+
 std::vector<Suspension> Suspensions() {
   auto nothing = [](Scene *) { return 0; };
   std::vector<Suspension> all;
@@ -148,6 +175,23 @@ std::vector<Suspension> Suspensions() {
                                                  static_cast<uint16_t>(scene->fds[0]));
                    EXPECT_EQ(nullptr, connection);
                    return result;
+                 },
+                 nullptr, 0, nullptr, 0, nothing});
+  all.push_back({"resolve", nothing,
+                 [](Scene *) {
+                   const weir_resolver silent = SilentResolver();
+                   weir_resolve_options options = {};
+                   options.resolver = &silent;
+                   weir_address found;
+                   return weir_resolve(&found, 1, &options, "weir.example", 80);
+                 },
+                 nullptr, 0, nullptr, 0, nothing});
+  all.push_back({"connect while the name is looked up", nothing,
+                 [](Scene *) { return ConnectByName(SilentResolver(), 80); }, nullptr, 0, nullptr,
+                 0, nothing});
+  all.push_back({"connect by name", FillTheQueue,
+                 [](Scene *scene) {
+                   return ConnectByName(LoopbackResolver(), static_cast<uint16_t>(scene->fds[0]));
                  },
                  nullptr, 0, nullptr, 0, nothing});
   all.push_back({"read", Connect,

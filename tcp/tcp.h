@@ -34,6 +34,7 @@
 #include "weir/address.h"
 #include "weir/base.h"
 #include "weir/channel.h"
+#include "weir/resolve.h"
 #include "weir/selector.h"
 
 #ifdef __cplusplus
@@ -41,6 +42,18 @@ extern "C" {
 #endif
 
 typedef struct weir_listener weir_listener;
+
+// Options of connecting. All zero is the default. Times are in nanoseconds.
+typedef struct weir_tcp_connect_options {
+  int64_t timeout;  // for all of it, lookups too; default 30 seconds; WEIR_FOREVER: no limit
+  // Of happy eyeballs (RFC 8305), which weir_tcp_connect describes: how long addresses of IPv4 wait
+  // for those of IPv6, default 50 milliseconds, negative: not at all; and how long an attempt is
+  // alone, default 250 milliseconds, at least 10, WEIR_FOREVER: until it fails.
+  int64_t resolution_delay;
+  int64_t attempt_delay;
+  size_t addresses;               // of each family to be tried at most; default 8, up to 64
+  const weir_resolver *resolver;  // who knows hosts; default the system; lives as long as the call
+} weir_tcp_connect_options;
 
 // Options of listeners and connections. All zero is the default. Those of a listener hold for the
 // connections that it accepts, too.
@@ -77,8 +90,9 @@ typedef struct weir_tcp_options {
   // |fd|.
   int (*prepare)(int fd, void *argument);
   void *prepare_argument;
-  bool shards;                     // of listeners: one for each loop; see weir_tcp_serve
-  int64_t close_timeout;           // of weir_connection_close, nanoseconds; default 5 seconds
+  bool shards;            // of listeners: one for each loop; see weir_tcp_serve
+  int64_t close_timeout;  // of weir_connection_close, nanoseconds; default 5 seconds
+  weir_tcp_connect_options connect;
   weir_read_channel_options read;  // of the read channels
   weir_write_channel_options write;
 } weir_tcp_options;
@@ -182,13 +196,23 @@ int weir_listener_close(weir_listener *listener);
 // Connections
 
 // weir_tcp_connect suspends until it is connected to |host| and |port|. |host| is an IPv4 or IPv6
-// address or "localhost", which is 127.0.0.1 and, if that fails, ::1. The connection belongs to the
-// current loop. The caller closes *out with weir_connection_close; on failure it is NULL. Limit its
-// time with weir_timeout_begin. Returns 0; -EINVAL when |host| is none of these, for port 0, for an
-// option out of range, or outside a coroutine; -ENODEV when |host| names an interface that is not
-// there; -EXDEV for a builder of another selector; -ECANCELED; -ETIMEDOUT; -ECONNREFUSED, also when
-// it would be connected to itself; -ENETUNREACH, or what else connect(2) reports, of the last
-// address tried; -ENOMEM.
+// address, or a name as weir_resolve takes it. The connection belongs to the current loop. The
+// caller closes *out with weir_connection_close; on failure it is NULL.
+//
+// Of a name the addresses of IPv6 and of IPv4 are looked up at the same time, and tried by turns as
+// RFC 8305 has it, IPv6 first; when those of IPv4 come first, they wait for the others for the
+// |resolution_delay|. When an attempt fails the next one begins, and also when it is still under
+// way after the |attempt_delay|: then both go on, and the first to be connected wins. The others
+// are cancelled and closed before the return. "localhost" is 127.0.0.1, then ::1, without a lookup.
+//
+// Returns 0; -EINVAL when |host| is neither a name nor an address, for port 0, for an option out of
+// range, or outside a coroutine; -ENODEV when |host| names an interface that is not there; -EXDEV
+// for a builder of another selector; -ECANCELED; -ETIMEDOUT after the option |connect.timeout|,
+// too; WEIR_E_NAME_NOT_FOUND, or what else weir_resolve says of a name without any address;
+// -ECONNREFUSED, also when it would be connected to itself; -ENETUNREACH, or what else socket(2)
+// and connect(2) report; -ENOMEM. Of several addresses it is the failure of the one that failed
+// first; that there is no way to one (-ENETUNREACH, -EHOSTUNREACH, -ENETDOWN, -EADDRNOTAVAIL,
+// -EAFNOSUPPORT), as to all of IPv6 on many machines, only when that was so of all.
 WEIR_MUST_USE int weir_tcp_connect(weir_tcp_builder tcp, weir_connection **out, const char *host,
                                    uint16_t port);
 

@@ -72,6 +72,9 @@ const std::array<Kind, kCallKinds> &Kinds() {
       {"eventfd", {EMFILE, ENFILE, ENODEV, ENOMEM}},
       {"signalfd", {EMFILE, ENFILE, ENODEV, ENOMEM}},
       {"sigprocmask", {}},
+      {"getaddrinfo",
+       {-WEIR_E_NAME_NOT_FOUND, -WEIR_E_NAME_TRY_AGAIN, -WEIR_E_NAME_FAILED, ENOMEM, EMFILE,
+        ENFILE}},
       {"pthread_create", {EAGAIN}},
       {"timerfd_create", {EMFILE, ENFILE, ENODEV, ENOMEM}},
       {"timerfd_settime", {}},
@@ -131,6 +134,16 @@ int Connect(void *context, int fd, const sockaddr *address, socklen_t size) {
   return error != 0 ? -error : below.connect(below.context, fd, address, size);
 }
 
+int Resolve(void *context, const char *host, const char *service, const addrinfo *hints,
+            addrinfo **out) {
+  return Self(context)->Resolve(host, service, hints, out);
+}
+
+void FreeNames(void *context, addrinfo *list) {
+  const Table &below = Self(context)->below();
+  below.free_names(below.context, list);
+}
+
 void ThreadJoin(void *context, pthread_t thread) {
   const Table &below = Self(context)->below();
   below.thread_join(below.context, thread);
@@ -181,6 +194,8 @@ Table MakeTable(FailingCalls *self) {
   table.event_create = kWrapped<Call::kEventCreate, &Table::event_create>;
   table.signal_create = kWrapped<Call::kSignalCreate, &Table::signal_create>;
   table.signal_mask = kWrapped<Call::kSignalMask, &Table::signal_mask>;
+  table.resolve = Resolve;
+  table.free_names = FreeNames;
   table.thread_create = kWrapped<Call::kThreadCreate, &Table::thread_create>;
   table.thread_join = ThreadJoin;
   table.timer_create = kWrapped<Call::kTimerCreate, &Table::timer_create>;
@@ -251,6 +266,17 @@ int FailingCalls::EpollControl(int epoll, int operation, int fd, epoll_event *ev
     registrations_[fd] = {epoll, *event};
   }
   return below_.epoll_control(below_.context, epoll, operation, fd, event);
+}
+
+int FailingCalls::Resolve(const char *host, const char *service, const addrinfo *hints,
+                          addrinfo **out) {
+  int error = Enter(Call::kResolve);
+  if (error != 0) return -error;
+  addrinfo loopback = *hints;
+  loopback.ai_flags &= ~AI_PASSIVE;
+  static_cast<void>(host);
+  static_cast<void>(service);
+  return below_.resolve(below_.context, nullptr, "7", &loopback, out);
 }
 
 size_t FailingCalls::Limited(size_t size) const {

@@ -7,6 +7,7 @@
 #ifndef WEIR_SELECTOR_INTERNAL_SYSTEM_CALLS_H
 #define WEIR_SELECTOR_INTERNAL_SYSTEM_CALLS_H
 
+#include <netdb.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
@@ -70,6 +71,12 @@ typedef struct weir_internal_system_calls {
   // Signals.
   int (*signal_create)(void *context, const sigset_t *signals);
   int (*signal_mask)(void *context, int how, const sigset_t *signals, sigset_t *out_previous);
+  // Names: getaddrinfo(3), which blocks and so is called on a thread of the pool only. Returns 0, a
+  // negated errno or one of weir/base.h: WEIR_E_NAME_NOT_FOUND and so on. *out is freed by
+  // |free_names|.
+  int (*resolve)(void *context, const char *host, const char *service, const struct addrinfo *hints,
+                 struct addrinfo **out);
+  void (*free_names)(void *context, struct addrinfo *list);
   // Threads, which end by returning; each is joined.
   int (*thread_create)(void *context, pthread_t *out, void *(*function)(void *argument),
                        void *argument);

@@ -96,7 +96,7 @@ TEST_F(Connect, LocalhostIsIpv6WhereIpv4Refuses) {
 TEST_F(Connect, BadArgumentsAreRefused) {
   ExpectRun([] {
     weir_connection *connection = nullptr;
-    for (const char *host : {"", "example.org", "127.0.0.256", "[::1]"}) {
+    for (const char *host : {"", "127.1", "127.0.0.256", "[::1]", "a b", "a:80"}) {
       EXPECT_EQ(-EINVAL, ConnectTo(host, 80, &connection)) << host;
     }
     EXPECT_EQ(-EINVAL, ConnectTo(nullptr, 80, &connection));
@@ -182,6 +182,8 @@ TEST_F(Waiting, ACancellationEndsIt) {
       EXPECT_EQ(nullptr, connection);
       return result;
     });
+    // The attempt is a coroutine of its own.
+    EXPECT_EQ(0, weir_yield());
     EXPECT_EQ(0, weir_yield());
     EXPECT_EQ(descriptors + 1, weir_testing::OpenDescriptorCount());
     weir_job_cancel(job);
@@ -224,6 +226,31 @@ TEST_F(Connect, AConnectionToItselfIsRefused) {
     EXPECT_EQ(-ECONNREFUSED, ConnectTo("127.0.0.1", port, &connection));
     EXPECT_EQ(nullptr, connection);
     return 0;
+  });
+}
+
+// Ktor's selector on native targets dies of a descriptor beyond FD_SETSIZE, and takes all its
+// sockets along.
+TEST_F(Connect, ADescriptorBeyond1024IsLikeAnyOther) {
+  std::vector<RawSocket> before;
+  do {
+    before.emplace_back(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    ASSERT_GE(before.back().fd(), 0);
+  } while (before.back().fd() < 1100);
+  ExpectRun([] {
+    weir_listener *listener = nullptr;
+    EXPECT_EQ(0, weir_tcp_bind(Tcp(), &listener, "127.0.0.1", 0));
+    weir_connection *far = nullptr, *near = nullptr;
+    EXPECT_EQ(0, ConnectTo("localhost", weir_listener_port(listener), &far));
+    EXPECT_EQ(0, weir_accept(listener, &near));
+    EXPECT_EQ(0, weir_write_line(weir_open_write_channel(far, true), weir_text("hello")));
+    weir_bytes line;
+    EXPECT_EQ(0, weir_read_line(weir_open_read_channel(near), &line));
+    for (weir_connection *end : {near, far}) {
+      weir_connection_abort(end);
+      weir_connection_close(end);
+    }
+    return weir_listener_close(listener);
   });
 }
 

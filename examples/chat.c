@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A room where everybody reads what anybody writes: chat [HOST PORT | unix:PATH], then
+// telnet HOST PORT. `/quit` leaves.
+//
+// Each client has two coroutines. One reads its lines and puts them into the queues of all the
+// others; the other one takes what is in its client's own queue and writes it. Queues never make a
+// reader of lines wait: whoever does not take lines fast enough, so that its queue is full, is
+// dropped, or the slowest one would stop the whole room.
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "weir/address.h"
+#include "weir/sync.h"
+#include "weir/tcp.h"
+
+enum { QUEUE_LINES = 256, LONGEST_LINE = 1000 };
+
+// A line on its way to many.
+typedef struct message {
+  int holders;
+  size_t size;
+  char text[];
+} message;
+
+typedef struct member {
+  struct member *next;
+  weir_connection *connection;
+  weir_typed_channel *queue;  // of message *
+} member;
+
+typedef struct room {
+  member *members;
+  char **place;
+} room;
+
+static void let_go(message *line) {
+  if (--line->holders == 0) free(line);
+}
+
+// Puts a line into the queues of all but |author|, who may be NULL.
+static void say(room *here, const member *author, const char *name, weir_bytes text) {
+  size_t room_needed = strlen(name) + text.size + 3;
+  message *line = malloc(sizeof *line + room_needed);
+  if (line == NULL) return;
+  line->holders = 1;
+  line->size =
+      (size_t)snprintf(line->text, room_needed, "%s: %.*s", name, (int)text.size, text.data);
+  for (member *each = here->members; each != NULL; each = each->next) {
+    if (each == author) continue;
+    line->holders++;
+    if (weir_typed_channel_try_send(each->queue, &line) == 0) continue;
+    line->holders--;
+    // Too slow, or leaving anyway. Its coroutines find out by themselves.
+    weir_connection_abort(each->connection);
+  }
+  let_go(line);
+}
+
+// Writes what is in the queue, until that is finished.
+static int write_lines(void *argument) {
+  member *self = argument;
+  weir_write_channel *output = weir_open_write_channel(self->connection, true);
+  message *line;
+  int result;
+  while ((result = weir_typed_channel_receive(self->queue, &line)) == 0) {
+    result = weir_write_line(output, weir_bytes_of(line->text, line->size));
+    let_go(line);
+    if (result < 0) break;
+  }
+  return result == WEIR_E_END_OF_STREAM ? weir_flush(output) : result;
+}
+
+// Reads lines and spreads them, until the client leaves.
+static void read_lines(room *here, member *self, const char *name) {
+  weir_read_channel *input = weir_open_read_channel(self->connection);
+  weir_bytes line;
+  for (;;) {
+    int result = weir_read_utf8_line(input, &line);
+    if (result == WEIR_E_LINE_TOO_LONG || result == WEIR_E_INVALID_UTF8) continue;
+    if (result < 0) return;
+    if (line.size == 5 && memcmp(line.data, "/quit", 5) == 0) return;
+    say(here, self, name, line);
+  }
+}
+
+static void leave(room *here, member *self) {
+  member **link = &here->members;
+  while (*link != self) link = &(*link)->next;
+  *link = self->next;
+}
+
+static int stay(room *here, member *self) {
+  weir_scope *scope;
+  int result = weir_scope_open(&scope, NULL);
+  if (result < 0) return result;
+  const char *name = weir_remote_address(self->connection);
+  result = weir_launch(scope, NULL, NULL, write_lines, self);
+  if (result == 0) {
+    self->next = here->members;
+    here->members = self;
+    printf("%s came\n", name);
+    say(here, self, name, weir_text("has come"));
+    read_lines(here, self, name);
+    leave(here, self);
+    say(here, NULL, name, weir_text("has left"));
+    printf("%s left\n", name);
+  }
+  // The writer still writes what is in the queue; one who is too slow for that was aborted, or is
+  // cancelled by the end of the program.
+  weir_typed_channel_finish(self->queue);
+  if (result == 0) result = weir_scope_wait(scope);
+  int closed = weir_scope_close(scope);
+  return result < 0 ? result : closed;
+}
+
+static int serve(weir_connection *client, void *argument) {
+  member self = {.connection = client};
+  int result = weir_typed_channel_create(&self.queue, sizeof(message *), QUEUE_LINES);
+  if (result == 0) {
+    result = stay(argument, &self);
+    message *line;
+    while (weir_typed_channel_try_receive(self.queue, &line) == 0) let_go(line);
+    weir_typed_channel_close(self.queue);
+  }
+  int closed = weir_connection_close(client);
+  return result < 0 ? result : closed;
+}
+
+static int listen_at(weir_listener **out, char **place) {
+  weir_tcp_builder tcp = weir_tcp(weir_current_selector());
+  tcp.options.read.line_limit = LONGEST_LINE;
+  tcp.options.read.resynchronise = true;
+  weir_address address;
+  uint16_t port;
+  if (place[1] == NULL) {
+    int result = weir_address_from_text(&address, place[0]);
+    return result < 0 ? result : weir_tcp_bind_address(tcp, out, &address);
+  }
+  int result = weir_port_parse(&port, place[1]);
+  return result < 0 ? result : weir_tcp_bind(tcp, out, place[0], port);
+}
+
+static int run(void *argument) {
+  room *here = argument;
+  weir_listener *listener;
+  int result = listen_at(&listener, here->place);
+  if (result < 0) return result;
+  printf("Started chat at %s\n", weir_listener_address(listener));
+  result = weir_tcp_serve(listener, NULL, serve, here);
+  weir_listener_close(listener);
+  return result;
+}
+
+static const char help[] =
+    "usage: %s [--help] [HOST PORT | unix:PATH | unix:@NAME]\n"
+    "Passes every line that a client sends to all the others, until it is interrupted. A client\n"
+    "leaves with /quit, and is dropped when it does not read what the others say.\n"
+    "HOST is an address or localhost; by default it is 127.0.0.1 port 2323.\n";
+
+int main(int count, char **words) {
+  static const struct option options[] = {{"help", no_argument, NULL, 'h'}, {0}};
+  int option = getopt_long(count, words, "h", options, NULL);
+  if (option == 'h') return printf(help, words[0]), 0;
+  int left = count - optind;
+  if (option != -1 || left > 2) return fprintf(stderr, help, words[0]), 2;
+  char host[] = "127.0.0.1", port[] = "2323";
+  char *place[] = {left > 0 ? words[optind] : host, left > 1 ? words[optind + 1] : NULL};
+  if (left == 0) place[1] = port;
+  setvbuf(stdout, NULL, _IOLBF, 0);
+  room here = {.place = place};
+  int result = weir_run(&(weir_selector_options){.cancel_on_interrupt = true}, run, &here);
+  if (result == 0) return 0;
+  const char *why = result == -EINVAL ? "not an address" : weir_error_message(result);
+  fprintf(stderr, "%s: cannot serve on %s%s%s: %s\n", words[0], place[0],
+          place[1] == NULL ? "" : " port ", place[1] == NULL ? "" : place[1], why);
+  return 1;
+}

@@ -265,11 +265,8 @@ INSTANTIATE_TEST_SUITE_P(TcpCopy, SuspensionMatrix,
 
 TEST(SuspensionPoints, AreAllThere) {
   const std::set<std::string> not_suspending = {
-      "weir_listener_address",
-      "weir_listener_port",
-      "weir_tcp",
-      "weir_tcp_bind",
-      "weir_tcp_bind_address",
+      "weir_listener_address", "weir_listener_port",    "weir_tcp",
+      "weir_tcp_bind",         "weir_tcp_bind_address",
   };
   weir_testing::ExpectComplete({"tcp/tcp.h"}, Points(), not_suspending);
 }

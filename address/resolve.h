@@ -76,8 +76,8 @@ WEIR_MUST_USE int weir_resolve(weir_address *out, size_t capacity,
 
 // weir_resolve_service makes *out the port of |service|, a number or a name in services(5), over
 // |protocol|, "tcp" or "udp". Suspends for a name, as weir_resolve. Returns 0;
-// WEIR_E_SERVICE_NOT_FOUND; -EINVAL for NULLs, an empty |service|, one of more than 63 characters,
-// a number beyond 65535, or another |protocol|; or as weir_resolve.
+// WEIR_E_SERVICE_NOT_FOUND; -EINVAL for NULLs, a |service| without a letter that is no number of 0
+// to 65535, one of more than 63 characters, or another |protocol|; or as weir_resolve.
 WEIR_MUST_USE int weir_resolve_service(uint16_t *out, const char *service, const char *protocol);
 
 #ifdef __cplusplus

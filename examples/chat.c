@@ -18,6 +18,8 @@
 
 enum { QUEUE_LINES = 256, LONGEST_LINE = 1000 };
 
+#define FAREWELL (5 * WEIR_SECOND)  // to read what was said before one left
+
 // A line on its way to many.
 typedef struct message {
   int holders;
@@ -108,10 +110,11 @@ static int stay(room *here, member *self) {
     say(here, NULL, name, weir_text("has left"));
     printf("%s left\n", name);
   }
-  // The writer still writes what is in the queue; one who is too slow for that was aborted, or is
-  // cancelled by the end of the program.
+  // The writer still writes what is in the queue, unless the client does not read it.
   weir_typed_channel_finish(self->queue);
+  weir_timeout farewell = weir_timeout_begin(FAREWELL);
   if (result == 0) result = weir_scope_wait(scope);
+  weir_timeout_end(farewell);
   int closed = weir_scope_close(scope);
   return result < 0 ? result : closed;
 }

@@ -9,11 +9,14 @@ import socket
 import subprocess
 import tempfile
 import threading
+import time
 import unittest
 
 SERVER = os.path.abspath("examples/chat")
 PATIENCE = 60  # seconds
 CLIENTS = 200
+QUEUE = 256  # lines that a client may be behind
+LINE = b"x" * 900 + b"\n"
 
 
 class Server:
@@ -28,6 +31,9 @@ class Server:
 
     def port(self):
         return int(self.address.rpartition(":")[2])
+
+    def open_files(self):
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
     def __enter__(self):
         return self
@@ -102,7 +108,7 @@ class Chat(unittest.TestCase):
             reader = Client(server, [])
             speaker = Client(server, [reader])
             dropped = slow.name + b": has left\r\n"
-            line, count = b"x" * 900 + b"\n", 0
+            line, count = LINE, 0
             while True:
                 speaker.say(line)
                 came = reader.line()
@@ -117,6 +123,42 @@ class Chat(unittest.TestCase):
                 continue
             self.assertEqual(came, reader.name + b": where is everybody?\r\n")
             for client in (slow, reader, speaker):
+                client.close()
+        self.assertEqual(server.status, 0)
+
+    def lines_until_dropped(self, server, reader, speaker):
+        """How many lines it takes until one who does not read is dropped."""
+        slow = Client(server, [reader, speaker], receive_buffer=4096)
+        count = 0
+        while True:
+            speaker.say(LINE)
+            count += 1
+            if reader.line() == slow.name + b": has left\r\n":
+                break
+        reader.line()
+        while speaker.line() != slow.name + b": has left\r\n":
+            continue
+        slow.close()
+        return count
+
+    def test_who_quits_without_reading_is_not_waited_for_long(self):
+        with Server("127.0.0.1", "0") as server:
+            reader = Client(server)
+            speaker = Client(server, [reader])
+            count = self.lines_until_dropped(server, reader, speaker)
+            silent = Client(server, [reader, speaker], receive_buffer=4096)
+            open_before = server.open_files()
+            for _ in range(count - QUEUE // 2):
+                speaker.say(LINE)
+                reader.line()
+            silent.say(b"/quit\n")
+            for client in (reader, speaker):
+                self.assertEqual(client.line(), silent.name + b": has left\r\n")
+            deadline = time.monotonic() + PATIENCE
+            while server.open_files() == open_before:
+                self.assertLess(time.monotonic(), deadline)
+                time.sleep(0.05)
+            for client in (silent, reader, speaker):
                 client.close()
         self.assertEqual(server.status, 0)
 

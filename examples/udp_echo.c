@@ -19,7 +19,10 @@ static const char help[] =
 static int echo_batch(weir_udp_socket *server, weir_datagram *datagrams) {
   int count = weir_udp_receive_batch(server, datagrams, BATCH);
   for (int done = 0; done < count;) {
+    // A client on a unix socket that does not read would stop the others.
+    weir_timeout timeout = weir_timeout_begin(WEIR_MILLISECOND);
     int sent = weir_udp_send_batch(server, datagrams + done, (size_t)(count - done));
+    weir_timeout_end(timeout);
     if (sent == -ECANCELED) return sent;
     // One that cannot be answered is no reason to leave out the next.
     done += sent > 0 ? sent : 1;

@@ -188,7 +188,8 @@ static bool is_service_name(const char *service) {
 int weir_resolve_service(uint16_t *out, const char *service, const char *protocol) {
   int result = weir_internal_enter(NULL);
   if (result < 0) return result;
-  if (weir_current_selector() == NULL || service == NULL || protocol == NULL) return -EINVAL;
+  if (weir_current_selector() == NULL || out == NULL) return -EINVAL;
+  if (service == NULL || protocol == NULL) return -EINVAL;
   bool over_tcp = strcmp(protocol, "tcp") == 0;
   if (!over_tcp && strcmp(protocol, "udp") != 0) return -EINVAL;
   if (weir_port_parse(out, service) == 0) return 0;

@@ -423,6 +423,7 @@ TEST_F(Resolving, ServicesByNumberAreNotLookedUp) {
     EXPECT_EQ("EINVAL", Service("echo", "sctp"));
     EXPECT_EQ("EINVAL", Service(nullptr, "tcp"));
     EXPECT_EQ("EINVAL", Service("echo", nullptr));
+    EXPECT_EQ(-EINVAL, weir_resolve_service(nullptr, "80", "tcp"));
     EXPECT_EQ("EINVAL", Service(std::string(64, 'a').c_str(), "tcp"));
     return 0;
   });

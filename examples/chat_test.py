@@ -126,6 +126,39 @@ class Chat(unittest.TestCase):
                 client.close()
         self.assertEqual(server.status, 0)
 
+    def test_a_paste_drops_nobody_who_reads(self):
+        with Server("127.0.0.1", "0") as server:
+            reader = Client(server)
+            speaker = Client(server, [reader])
+            speaker.say(b"x\n" * 3000)
+            for _ in range(3000):
+                self.assertEqual(reader.line(), speaker.name + b": x\r\n")
+            reader.close()
+            speaker.close()
+        self.assertEqual(server.status, 0)
+
+    def test_many_who_leave_at_once_drop_nobody(self):
+        with Server("127.0.0.1", "0") as server:
+            reader = Client(server)
+            others = [Client(server, [reader]) for _ in range(QUEUE + 100)]
+            for other in others:
+                other.close()
+            names = {reader.line() for _ in others}
+            self.assertEqual(names, {other.name + b": has left\r\n" for other in others})
+            reader.close()
+        self.assertEqual(server.status, 0)
+
+    def test_what_would_steer_a_terminal_is_replaced(self):
+        with Server("127.0.0.1", "0") as server:
+            reader = Client(server)
+            speaker = Client(server, [reader])
+            speaker.say("a\0b\x1b[2Jc\rd\x7f\u009be\u00e9\n".encode())
+            said = speaker.name + ": a?b?[2Jc?d???e\u00e9\r\n".encode()
+            self.assertEqual(reader.line(), said)
+            reader.close()
+            speaker.close()
+        self.assertEqual(server.status, 0)
+
     def lines_until_dropped(self, server, reader, speaker):
         """How many lines it takes until one who does not read is dropped."""
         slow = Client(server, [reader, speaker], receive_buffer=4096)
@@ -178,8 +211,9 @@ class Chat(unittest.TestCase):
                     speaker = second if listener is first else first
                     speaker.stdin.write(b"hello\n/quit\n")
                     speaker.stdin.flush()
-                    self.assertEqual(listener.stdout.readline(), b"unix:: hello\r\n")
-                    self.assertEqual(listener.stdout.readline(), b"unix:: has left\r\n")
+                    for said in (b"hello", b"has left"):
+                        line = listener.stdout.readline()
+                        self.assertRegex(line, b"^guest [12]: " + said + b"\r\n$")
                     for client in (first, second):
                         client.kill()
             self.assertEqual(server.status, 0)
@@ -187,7 +221,7 @@ class Chat(unittest.TestCase):
 
     def first_to_hear(self, ready):
         readable, _, _ = select.select(list(ready), [], [], PATIENCE)
-        self.assertEqual(readable[0].readline(), b"unix:: has come\r\n")
+        self.assertEqual(readable[0].readline(), b"guest 2: has come\r\n")
         return ready[readable[0]]
 
 

@@ -15,6 +15,9 @@ int weir_internal_tcp_check_options(const weir_tcp_options *options) {
   if (options->send_buffer < 0 || options->receive_buffer < 0) return -EINVAL;
   if (options->keep_alive_idle < 0 || options->keep_alive_interval < 0) return -EINVAL;
   if (options->keep_alive_count < 0 || options->user_timeout < 0) return -EINVAL;
+  bool tuned = options->keep_alive_idle > 0 || options->keep_alive_interval > 0 ||
+               options->keep_alive_count > 0;
+  if (tuned && !options->keep_alive) return -EINVAL;
   if (options->read.capacity > LARGEST_CHANNEL || options->read.line_limit > LARGEST_CHANNEL) {
     return -EINVAL;
   }

@@ -122,6 +122,10 @@ TEST_F(TcpOptions, OutOfRangeAreRefused) {
     tcp.options.socket_timeout = -1;
     weir_listener *listener = nullptr;
     EXPECT_EQ(-EINVAL, weir_tcp_bind(tcp, &listener, "127.0.0.1", 0));
+    // What would have no effect.
+    tcp = Tcp();
+    tcp.options.keep_alive_count = 3;
+    EXPECT_EQ(-EINVAL, weir_tcp_bind(tcp, &listener, "127.0.0.1", 0));
     return 0;
   });
 }

@@ -116,7 +116,8 @@ TEST_F(CopyUntil, TheSourceMayEndDuringTheLastFlush) {
       target.SetRoom(0);
       int result = 1;
       Start([&] {
-        result = weir_copy_until(source.reader(), weir_text(";"), nullptr, target.writer(), nullptr);
+        result =
+            weir_copy_until(source.reader(), weir_text(";"), nullptr, target.writer(), nullptr);
         return 0;
       });
       // The flush has come to its end, but the copy has not run yet.

@@ -181,7 +181,8 @@ class OneLoop : public SharedPipe {
     EXPECT_EQ(0, LaunchCoroutine(
                      [&] {
                        char byte;
-                       EXPECT_EQ(1, weir_read_available(weir_open_read_channel(other.far), &byte, 1));
+                       EXPECT_EQ(1,
+                                 weir_read_available(weir_open_read_channel(other.far), &byte, 1));
                        return meanwhile();
                      },
                      scope));
@@ -226,16 +227,16 @@ TEST_F(OneLoop, ACloseBehindAWakeIsNoticed) {
                    [] {
                      Pipe pipe = Make();
                      EXPECT_EQ(0, Send(pipe.far));
-                     EXPECT_EQ(WEIR_E_CLOSED,
-                               ReadAfter(
-                                   pipe,
-                                   [&] {
-                                     char byte;
-                                     int result = weir_read_available(
-                                         weir_open_read_channel(pipe.near), &byte, 1);
-                                     return result == 1 ? 0 : -EIO;
-                                   },
-                                   [&] { return weir_connection_close(pipe.far); }));
+                     EXPECT_EQ(WEIR_E_CLOSED, ReadAfter(
+                                                  pipe,
+                                                  [&] {
+                                                    char byte;
+                                                    int result = weir_read_available(
+                                                        weir_open_read_channel(pipe.near), &byte,
+                                                        1);
+                                                    return result == 1 ? 0 : -EIO;
+                                                  },
+                                                  [&] { return weir_connection_close(pipe.far); }));
                      weir_connection_close(pipe.near);
                      return 0;
                    },

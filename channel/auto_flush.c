@@ -7,8 +7,8 @@
 #include "channel/internal/connection.h"
 
 static int could_not_send(weir_write_channel *channel, int failure) {
-  // Without memory the transport may go on later, if somebody asks it to.
-  if (failure == -EAGAIN || failure == -ENOMEM) return failure;
+  // Without memory, its own or the kernel's, the transport may go on later, if somebody asks it to.
+  if (failure == -EAGAIN || failure == -ENOMEM || failure == -ENOBUFS) return failure;
   return weir_internal_writer_fail(channel, failure);
 }
 

@@ -98,7 +98,8 @@ int weir_internal_writer_failed(weir_write_channel *channel, int failure);
 // Sending without a coroutine (auto_flush.c)
 //
 // weir_internal_writer_send sends what it can without waiting. Returns 0 when nothing is left;
-// -EAGAIN when the transport takes no more for now; -ENOMEM; or the failure of the transport.
+// -EAGAIN when the transport takes no more for now; -ENOMEM or -ENOBUFS, which may pass; or
+// the failure of the transport.
 WEIR_MUST_USE int weir_internal_writer_send(weir_write_channel *channel);
 
 // weir_internal_writer_watch lets the loop send the rest, after an -EAGAIN. Returns 0, or the

@@ -5,9 +5,10 @@
 // Copies suspend as the reads and writes do that they consist of, and return their failures. Bytes
 // that were read but could not be written are not lost: they stay unread. After a copy that was cut
 // short these may be more than the channel's capacity: up to 64 KiB, if that is within its limit
-// (weir/read_channel.h); and by splice(2) up to 1 MiB, in a pipe of the kernel that the source
-// keeps until they are read or it is ended. When the source runs dry for a moment, what was copied
-// is flushed before the wait, whatever the target's auto-flush says.
+// (weir/read_channel.h), though no more than the copy wanted; and by splice(2) up to 1 MiB, in a
+// pipe of the kernel that the source keeps until they are read or it is ended. When the source runs
+// dry for a moment, what was copied is flushed before the wait, whatever the target's auto-flush
+// says.
 //
 // Example:
 //   static int count_to_three(weir_write_channel *output, void *argument) {

@@ -174,9 +174,11 @@ static int move(weir_internal_transfer *self, uint64_t limit) {
 // Passes up to |limit| bytes through memory. Returns 1, 0 at the end of the stream, or a negative
 // code. *filled tells whether there were as many as the source holds at once, and so probably more.
 static int pass_next(weir_internal_transfer *self, uint64_t limit, bool *filled) {
-  self->source->in_bulk = *filled && limit > self->source->capacity;
+  if (*filled && limit > self->source->capacity) {
+    self->source->bulk = limit < UINT32_MAX / 2 ? (uint32_t)limit : UINT32_MAX / 2;
+  }
   int result = weir_internal_transfer_await(self);
-  self->source->in_bulk = false;
+  self->source->bulk = 0;
   if (result <= 0) return result;
   size_t held = weir_internal_reader_held(self->source);
   *filled = held >= self->source->capacity;

@@ -58,11 +58,12 @@ struct weir_read_channel {
   // Of the last search for a delimiter whose deadline has passed; or NULL.
   struct weir_internal_past_search *past_search;
   int failure;  // of the transport, or the cause of a cancel; it stays
+  // Of a copy, whose reads in flight may use a large buffer: how much of that, or 0.
+  uint32_t bulk;
   // An operation that waits for other channels, too; NULL for the usual ones.
   weir_internal_interruptible *holder;
   bool ended;          // the transport has reported the end of the stream
   bool for_line;       // the read in flight is for a line, which may use all of the buffer
-  bool in_bulk;        // the reads in flight are for a copy, which may use a large buffer
   bool ahead;          // what does not fit into |direct| may go into the buffer
   bool resynchronise;  // as in the options
   bool cancelled;      // |failure| is the cause of weir_read_channel_cancel

@@ -35,7 +35,6 @@ class Row(NamedTuple):
     peers: tuple = ()  # those that can do it
     work: Optional[str] = None  # for the programs, if it is not the name
     is_memory: bool = False  # bytes of each that is alive, by million.c
-    cores: int = 1
 
 
 ROWS = [
@@ -51,8 +50,8 @@ ROWS = [
     Row("mutex", "mutex, lock + unlock", 5_000_000, peers=(GO,)),
     Row("timer", "timer, arm + cancel, 1,000,000 armed", 1_000_000, 1_000_000, 80, (GO,)),
     Row("timer-any", "any of 1,000,000 timers moved", 1_000_000, 1_000_000),
-    Row("loops", "hop between two loops", 20_000, cores=2),
-    Row("blocking", "weir_blocking, there and back", 20_000, cores=2),
+    Row("loops", "hop between two loops", 20_000),
+    Row("blocking", "weir_blocking, there and back", 20_000),
     Row("million", "1,000,000 parked: memory of each", 1, 1_000_000, 5200, is_memory=True),
 ]
 
@@ -111,11 +110,9 @@ def find_ways(arguments, folder):
     return ways, missing
 
 
-def run(command, cores):
-    """What a program prints, run on the last of the cores."""
-    chosen = sorted(os.sched_getaffinity(0))[-cores:]
-    result = subprocess.run(command, capture_output=True, text=True, check=False,
-                            preexec_fn=lambda: os.sched_setaffinity(0, chosen))
+def run(command):
+    """What a program prints."""
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode != 0:
         raise processes.ProgramFailed(f"{os.path.basename(command[0])}: {result.stderr.strip()}")
     return result.stdout
@@ -123,13 +120,13 @@ def run(command, cores):
 
 def nanoseconds(row, way, units, alive):
     """What a unit takes in a new process."""
-    taken = run(way + [row.work or row.name, str(units), str(alive)], row.cores)
+    taken = run(way + [row.work or row.name, str(units), str(alive)])
     return int(taken) / units
 
 
 def parked_bytes(alive):
     """What each of so many parked coroutines takes of memory."""
-    printed = run([os.path.join(HERE, "million"), str(alive)], 1)
+    printed = run([os.path.join(HERE, "million"), str(alive)])
     return int(re.search(r"^parked .* (\d+) bytes each", printed, re.MULTILINE).group(1))
 
 
@@ -206,6 +203,7 @@ def main():
     setup["optimised"] = report.is_optimised(os.path.join(HERE, "coroutine_weir"))
     with tempfile.TemporaryDirectory() as folder:
         ways, missing = find_ways(arguments, folder)
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
         results = measure_all(rows, ways, arguments)
     text = "\n".join([markdown(results, ways)] + [f"Not measured: {name}" for name in missing])
     report.give(text, setup, [as_data(result) for result in results], arguments.json)

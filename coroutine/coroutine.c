@@ -121,8 +121,8 @@ static int yield_now(weir_internal_coroutine *coroutine) {
   return weir_internal_coroutine_check(coroutine);
 }
 
-// A turn that was used up may have taken long, so timers and the world come before the next one; but
-// to look at the world takes as long as twenty lines that need none of it.
+// A turn that was used up may have taken long, so timers and the world come before the next one.
+// But to look at the world takes as long as twenty lines that need none of it.
 static void end_long_round(weir_internal_loop *loop) {
   int64_t now = loop->operations->now(loop->operations_context);
   if (now - loop->now >= LONG_ROUND) loop->turns_left = 0;

@@ -105,14 +105,24 @@ static weir_internal_shard *shard_here(weir_listener *listener) {
   return first || loop == weir_internal_current_loop() ? only : NULL;
 }
 
+weir_internal_shard *weir_internal_listener_hold(weir_listener *listener) {
+  weir_internal_shard *shard = shard_here(listener);
+  if (shard != NULL) shard->inside++;
+  return shard;
+}
+
+void weir_internal_listener_let_go(weir_internal_shard *shard) {
+  shard->inside--;
+  if (shard->inside == 0 && shard->left != NULL) weir_internal_reply_send(shard->left);
+}
+
 int weir_accept(weir_listener *listener, weir_connection **out) {
   *out = NULL;
   if (listener == NULL || weir_current_selector() == NULL) return -EINVAL;
   if (weir_current_selector() != listener->selector) return -EXDEV;
-  weir_internal_shard *shard = shard_here(listener);
-  if (shard == NULL) return -EXDEV;
   // From here on the listener cannot go away: weir_internal_enter may let its owner run.
-  shard->inside++;
+  weir_internal_shard *shard = weir_internal_listener_hold(listener);
+  if (shard == NULL) return -EXDEV;
   int result = weir_internal_enter_here();
   if (result == 0 && shard->closing) result = WEIR_E_CLOSED;
   if (result == 0 && shard->accepting) result = -EBUSY;
@@ -121,7 +131,6 @@ int weir_accept(weir_listener *listener, weir_connection **out) {
     result = accept_connection(listener, shard, out);
     shard->accepting = false;
   }
-  shard->inside--;
-  if (shard->inside == 0 && shard->left != NULL) weir_internal_reply_send(shard->left);
+  weir_internal_listener_let_go(shard);
   return result;
 }

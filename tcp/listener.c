@@ -142,7 +142,7 @@ uint16_t weir_listener_port(const weir_listener *listener) {
 typedef struct shard_close {
   weir_internal_shard *shard;
   weir_internal_reply left;
-  bool waits;  // somebody is still inside weir_accept
+  bool waits;  // somebody still holds it
 } shard_close;
 
 // On the loop of the shard.

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cstdlib>
 #include <functional>
+#include <future>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,7 @@ using weir_testing::LaunchCoroutine;
 using weir_testing::LaunchCoroutineOn;
 using weir_testing::MakeTcpPair;
 using weir_testing::Output;
+using weir_testing::RawSocket;
 using weir_testing::RunCoroutine;
 using weir_testing::Tcp;
 using weir_testing::TcpPair;
@@ -227,6 +229,39 @@ TEST_F(Loops, AListenerBelongsToTheLoopOfItsFirstAccept) {
             }));
 }
 
+// The one who accepts waits for a busy loop, and not for the listener.
+TEST_F(Loops, AListenerIsClosedWhileAClientIsHandedOut) {
+  EXPECT_EQ(0, Run(2, [] {
+              std::promise<void> go;
+              EXPECT_EQ(0, LaunchCoroutineOn(1, [&] { return go.get_future().wait(), 0; }));
+              weir_listener *listener = weir_testing::Bind("127.0.0.1", 0);
+              RawSocket clients[2];
+              for (RawSocket &client : clients) {
+                EXPECT_EQ(0, client.Connect(weir_listener_port(listener)));
+              }
+              std::atomic<int> served[2] = {};
+              weir_job *job = nullptr;
+              auto serve = [&] {
+                weir_tcp_serve_options options = {};
+                options.placement = WEIR_TCP_ROUND_ROBIN;
+                return weir_tcp_serve(listener, &options, Echo, served);
+              };
+              EXPECT_EQ(0, LaunchCoroutine(serve, nullptr, &job));
+              EXPECT_EQ(0, weir_delay(5 * WEIR_MILLISECOND));
+              EXPECT_EQ(0, LaunchCoroutine([&] { return weir_listener_close(listener); }));
+              EXPECT_EQ(0, weir_yield());
+              go.set_value();
+              for (RawSocket &client : clients) client.Close();
+              int result = 0;
+              EXPECT_EQ(0, weir_job_wait(job, &result));
+              EXPECT_EQ(WEIR_E_CLOSED, result);
+              EXPECT_EQ(2, served[0] + served[1]);
+              weir_job_close(job);
+              EXPECT_EQ(WEIR_E_CLOSED, weir_scope_wait(nullptr));
+              return 0;
+            }));
+}
+
 class Serving : public Loops, public ::testing::WithParamInterface<int> {
  protected:
   static constexpr int kShards = 3;  // and the placements below
@@ -275,7 +310,9 @@ TEST_P(Serving, EveryClientIsServed) {
     int all = 0;
     for (int count : served) {
       all += count;
-      EXPECT_TRUE(GetParam() == WEIR_TCP_SAME_LOOP || count > 0);
+      // The loop that accepts may have more to do than the others all the time.
+      bool may_have_none = GetParam() == WEIR_TCP_SAME_LOOP || GetParam() == WEIR_TCP_LEAST_LOADED;
+      EXPECT_TRUE(may_have_none || count > 0);
     }
     EXPECT_EQ(60, all);
     EXPECT_TRUE(GetParam() != WEIR_TCP_SAME_LOOP || served[0] == 60);

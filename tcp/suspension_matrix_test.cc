@@ -1,349 +1,209 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Every point at which a coroutine can be suspended, against everything that can end the suspension
-// from outside: cancellation, a deadline, and the close or abort of what it waits for. Each pair
-// ends with the documented error, and leaves nothing behind.
+// Every suspension in TCP against all that interrupts it; and those in channels again, over real
+// sockets, where the kernel holds what the peer has not read.
+
+#include "testing/suspension_matrix.h"
 
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 
-#include <functional>
+#include <future>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
+#include "testing/channel_suspensions.h"
 #include "testing/lambda_coroutine.h"
-#include "testing/leak_checked_test.h"
 #include "testing/raw_socket.h"
-#include "testing/virtual_clock.h"
+#include "testing/tcp_pair.h"
 #include "weir/tcp.h"
 
 namespace {
 
-using weir_testing::LaunchCoroutine;
-using weir_testing::LeakCheckedTest;
+using weir_testing::Carrier;
+using weir_testing::Input;
+using weir_testing::LaunchCoroutineOn;
+using weir_testing::PointName;
 using weir_testing::RawSocket;
-using weir_testing::RunCoroutine;
+using weir_testing::Suspension;
+using weir_testing::SuspensionMatrix;
+using weir_testing::SuspensionPoint;
+using weir_testing::Tcp;
 
-// What a suspension needs, made anew for each pair.
-struct Scene {
-  weir_listener *listener = nullptr;
-  weir_connection *near = nullptr;
-  weir_connection *far = nullptr;
-  weir_job *sleeper = nullptr;
-  int fds[2] = {-1, -1};
-  std::vector<RawSocket> crowd;
-  std::string block = std::string(64 * 1024, 'x');
-};
+struct Listening {
+  weir_listener *listener = weir_testing::Bind("127.0.0.1", 0);
+  RawSocket client;
+  int served = 0;
 
-using Step = std::function<int(Scene *)>;
-
-struct Suspension {
-  const char *name;
-  Step prepare;
-  Step wait;   // suspends until it is ended from outside
-  Step close;  // closes what |wait| waits for; empty where there is nothing to close
-  int closed;  // what |wait| then returns
-  Step abort;  // aborts it
-  int aborted;
-  Step go_on;  // what |wait| waited for can still be used; returns 0
-};
-
-int Bind(Scene *scene) {
-  weir_tcp_builder tcp = weir_tcp(weir_current_selector());
-  return weir_tcp_bind(tcp, &scene->listener, "127.0.0.1", 0);
-}
-
-int Connect(Scene *scene) {
-  int result = Bind(scene);
-  if (result < 0) return result;
-  weir_tcp_builder tcp = weir_tcp(weir_current_selector());
-  tcp.options.close_timeout = WEIR_SECOND;
-  result = weir_tcp_connect(tcp, &scene->far, "127.0.0.1", weir_listener_port(scene->listener));
-  if (result < 0) return result;
-  return weir_accept(scene->listener, &scene->near);
-}
-
-// Writes until the peer's and our own buffers are full, so that the next write waits.
-int FillUp(Scene *scene) {
-  int result = Connect(scene);
-  weir_write_channel *output = weir_open_write_channel(scene->far, false);
-  while (result == 0) {
-    weir_timeout timeout = weir_timeout_begin(WEIR_SECOND);
-    result = weir_write_fully(output, scene->block.data(), scene->block.size(), nullptr);
-    weir_timeout_end(timeout);
+  void Connect() { EXPECT_EQ(0, client.Connect(weir_listener_port(listener))); }
+  void Close() {
+    EXPECT_EQ(0, weir_listener_close(listener));
+    listener = nullptr;
   }
-  return result == -ETIMEDOUT ? 0 : result;
+};
+
+// The listener can still be used.
+void ExpectAccepts(Listening *listening) {
+  listening->Connect();
+  weir_connection *connection = nullptr;
+  EXPECT_EQ(0, weir_accept(listening->listener, &connection));
+  weir_connection_abort(connection);
+  weir_connection_close(connection);
 }
 
-// The same, and something is left in the channel.
-int FillUpAndMore(Scene *scene) {
-  int result = FillUp(scene);
-  if (result < 0) return result;
-  return weir_write_string(weir_open_write_channel(scene->far, false), "more");
+Suspension Accept() {
+  auto listening = std::make_shared<Listening>();
+  Suspension suspension;
+  suspension.wait = [listening] {
+    weir_connection *connection = nullptr;
+    int result = weir_accept(listening->listener, &connection);
+    EXPECT_EQ(nullptr, connection);
+    return result;
+  };
+  suspension.go_on = [listening] { ExpectAccepts(listening.get()); };
+  suspension.endings.push_back({"close", [listening] { listening->Close(); }, WEIR_E_CLOSED});
+  suspension.take_down = [listening] { listening->Close(); };
+  return suspension;
 }
 
-int Drain(Scene *scene) {
-  std::string sink(1 << 20, '\0');
-  return weir_read_available(weir_open_read_channel(scene->near), &sink[0], sink.size()) > 0 ? 0
-                                                                                             : -1;
+int HandleClient(weir_connection *connection, void *served) {
+  weir_bytes line;
+  int result = weir_read_line(Input(connection), &line);
+  ++*static_cast<int *>(served);
+  weir_connection_set_close_timeout(connection, 0);
+  weir_connection_close(connection);
+  return result;
 }
 
-int CloseListener(Scene *scene) {
-  weir_listener *listener = scene->listener;
-  scene->listener = nullptr;
-  return weir_listener_close(listener);
+// One client is being served, who says nothing. A close of the listener waits for him.
+Suspension Serve() {
+  auto listening = std::make_shared<Listening>();
+  listening->Connect();
+  Suspension suspension;
+  suspension.wait = [listening] {
+    int result = weir_tcp_serve(listening->listener, nullptr, HandleClient, &listening->served);
+    EXPECT_LE(listening->served, 1);
+    return result;
+  };
+  suspension.go_on = [listening] {
+    listening->client.Close();
+    // Before it was served it is still in the queue.
+    if (listening->served == 0) {
+      weir_connection *connection = nullptr;
+      EXPECT_EQ(0, weir_accept(listening->listener, &connection));
+      weir_connection_close(connection);
+    }
+    ExpectAccepts(listening.get());
+  };
+  suspension.endings.push_back({"close",
+                                [listening] {
+                                  listening->Close();
+                                  listening->client.Close();
+                                },
+                                WEIR_E_CLOSED});
+  suspension.take_down = [listening] { listening->Close(); };
+  return suspension;
 }
 
-int CloseFar(Scene *scene) {
-  weir_connection *connection = scene->far;
-  scene->far = nullptr;
-  return weir_connection_close(connection);
-}
-
-int AbortFar(Scene *scene) {
-  weir_connection_abort(scene->far);
-  return 0;
+// The listener belongs to another loop, which is busy.
+Suspension ListenerClose() {
+  struct Busy {
+    weir_listener *listener = weir_testing::Bind("127.0.0.1", 0);
+    std::promise<void> begun, end;
+  };
+  auto busy = std::make_shared<Busy>();
+  EXPECT_EQ(0, LaunchCoroutineOn(1, [busy] {
+              weir_timeout timeout = weir_timeout_begin(0);
+              weir_connection *connection = nullptr;
+              EXPECT_EQ(-ETIMEDOUT, weir_accept(busy->listener, &connection));
+              weir_timeout_end(timeout);
+              busy->begun.set_value();
+              return busy->end.get_future().wait(), 0;
+            }));
+  busy->begun.get_future().wait();
+  auto ended = std::make_shared<bool>(false);
+  Suspension suspension;
+  suspension.wait = [busy] {
+    weir_listener *listener = busy->listener;
+    busy->listener = nullptr;
+    return weir_listener_close(listener);
+  };
+  suspension.finish = [busy, ended] {
+    if (!*ended) busy->end.set_value();
+    *ended = true;
+  };
+  suspension.take_down = [busy, finish = suspension.finish] {
+    finish();
+    EXPECT_EQ(0, weir_listener_close(busy->listener));
+  };
+  return suspension;
 }
 
 // A listener whose queue is full drops the handshakes of those who connect, so that they wait.
-int FillTheQueue(Scene *scene) {
-  scene->crowd.resize(4);
-  int port = scene->crowd[0].Listen(0);
-  if (port < 0) return port;
-  for (size_t i = 1; i < scene->crowd.size(); i++) {
+Suspension Connect() {
+  struct Crowd {
+    RawSocket listener;
+    std::vector<RawSocket> clients;
+    uint16_t port = 0;
+  };
+  auto crowd = std::make_shared<Crowd>();
+  crowd->port = static_cast<uint16_t>(crowd->listener.Listen(0));
+  sockaddr_storage address;
+  socklen_t size = sizeof address;
+  EXPECT_EQ(0, getsockname(crowd->listener.fd(), reinterpret_cast<sockaddr *>(&address), &size));
+  for (int i = 0; i < 3; i++) {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0) return -errno;
-    scene->crowd[i] = RawSocket(fd);
-    sockaddr_storage address;
-    socklen_t size = sizeof address;
-    getsockname(scene->crowd[0].fd(), reinterpret_cast<sockaddr *>(&address), &size);
+    crowd->clients.emplace_back(fd);
     static_cast<void>(connect(fd, reinterpret_cast<sockaddr *>(&address), size));
   }
-  scene->fds[0] = port;
-  return 0;
+  Suspension suspension;
+  suspension.wait = [crowd] {
+    weir_connection *connection = nullptr;
+    int result = weir_tcp_connect(Tcp(), &connection, "127.0.0.1", crowd->port);
+    EXPECT_EQ(nullptr, connection);
+    return result;
+  };
+  suspension.take_down = [crowd] {
+    crowd->clients.clear();
+    crowd->listener.Close();
+  };
+  return suspension;
 }
 
-std::vector<Suspension> Suspensions() {
-  auto nothing = [](Scene *) { return 0; };
-  std::vector<Suspension> all;
-  all.push_back({"accept", Bind,
-                 [](Scene *scene) {
-                   weir_connection *client = nullptr;
-                   int result = weir_accept(scene->listener, &client);
-                   EXPECT_EQ(nullptr, client);
-                   return result;
-                 },
-                 CloseListener, WEIR_E_CLOSED, nullptr, 0,
-                 [](Scene *scene) {
-                   RawSocket client;
-                   EXPECT_EQ(0, client.Connect(weir_listener_port(scene->listener)));
-                   return weir_accept(scene->listener, &scene->near);
-                 }});
-  all.push_back({"connect", FillTheQueue,
-                 [](Scene *scene) {
-                   weir_connection *connection = nullptr;
-                   weir_tcp_builder tcp = weir_tcp(weir_current_selector());
-                   int result = weir_tcp_connect(tcp, &connection, "127.0.0.1",
-                                                 static_cast<uint16_t>(scene->fds[0]));
-                   EXPECT_EQ(nullptr, connection);
-                   return result;
-                 },
-                 nullptr, 0, nullptr, 0, nothing});
-  all.push_back({"read", Connect,
-                 [](Scene *scene) {
-                   weir_bytes line;
-                   return weir_read_utf8_line(weir_open_read_channel(scene->far), &line);
-                 },
-                 CloseFar, WEIR_E_CLOSED, AbortFar, -ECONNABORTED,
-                 [](Scene *scene) {
-                   weir_write_channel *output = weir_open_write_channel(scene->near, true);
-                   EXPECT_EQ(0, weir_write_string(output, "still here\n"));
-                   weir_bytes line;
-                   int result = weir_read_utf8_line(weir_open_read_channel(scene->far), &line);
-                   EXPECT_EQ("still here", std::string(line.data, line.size));
-                   return result;
-                 }});
-  all.push_back({"write", FillUp,
-                 [](Scene *scene) {
-                   return weir_write_fully(weir_open_write_channel(scene->far, false),
-                                           scene->block.data(), scene->block.size(), nullptr);
-                 },
-                 CloseFar, WEIR_E_CLOSED, AbortFar, -ECONNABORTED, Drain});
-  all.push_back(
-      {"flush", FillUpAndMore,
-       [](Scene *scene) { return weir_flush(weir_open_write_channel(scene->far, false)); },
-       CloseFar, WEIR_E_CLOSED, AbortFar, -ECONNABORTED, Drain});
-  all.push_back({"delay", nothing, [](Scene *) { return weir_delay(WEIR_FOREVER); }, nullptr, 0,
-                 nullptr, 0, [](Scene *) { return weir_delay(1); }});
-  all.push_back({"join",
-                 [](Scene *scene) {
-                   return LaunchCoroutine([] { return weir_delay(WEIR_FOREVER); }, nullptr,
-                                          &scene->sleeper);
-                 },
-                 [](Scene *scene) { return weir_job_wait(scene->sleeper, nullptr); },
-                 [](Scene *scene) {
-                   weir_job *job = scene->sleeper;
-                   scene->sleeper = nullptr;
-                   weir_job_cancel(job);
-                   weir_job_close(job);
-                   return 0;
-                 },
-                 WEIR_E_CLOSED, nullptr, 0,
-                 [](Scene *scene) {
-                   weir_job_cancel(scene->sleeper);
-                   return weir_job_wait(scene->sleeper, nullptr);
-                 }});
-  all.push_back({"join of a scope", [](Scene *) { return 0; },
-                 [](Scene *) {
-                   EXPECT_EQ(0, LaunchCoroutine([] { return weir_delay(WEIR_FOREVER); }));
-                   int result = weir_scope_wait(nullptr);
-                   weir_scope_cancel(nullptr);
-                   return result;
-                 },
-                 nullptr, 0, nullptr, 0, nothing});
-  all.push_back(
-      {"select",
-       [](Scene *scene) { return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, scene->fds); },
-       [](Scene *scene) { return weir_selector_select(scene->fds[0], WEIR_READABLE); },
-       [](Scene *scene) { return weir_selector_forget(scene->fds[0]); }, WEIR_E_CLOSED, nullptr, 0,
-       [](Scene *scene) {
-         EXPECT_EQ(1, write(scene->fds[1], "x", 1));
-         return weir_selector_select(scene->fds[0], WEIR_READABLE) == WEIR_READABLE ? 0 : -1;
-       }});
-  return all;
+Carrier MakeCarrier() {
+  weir_testing::TcpPair pair = weir_testing::MakeTcpPair();
+  return {pair.near, pair.far};
 }
 
-class SuspensionMatrix : public LeakCheckedTest {
- protected:
-  // Runs |body| for each suspension with its scene, and takes the scene down.
-  void ForEach(const std::function<void(const Suspension &, Scene *)> &body) {
-    for (const Suspension &suspension : Suspensions()) {
-      SCOPED_TRACE(suspension.name);
-      weir_testing::VirtualClock clock;
-      weir_selector_options options = clock.options();
-      EXPECT_EQ(0, RunCoroutine(
-                       [&] {
-                         Scene scene;
-                         int result = suspension.prepare(&scene);
-                         EXPECT_EQ(0, result) << weir_error_name(result);
-                         if (result == 0) body(suspension, &scene);
-                         TakeDown(suspension, &scene);
-                         return 0;
-                       },
-                       &options));
-    }
-  }
-
-  static void TakeDown(const Suspension &suspension, Scene *scene) {
-    if (scene->far != nullptr) weir_connection_abort(scene->far);
-    weir_connection_close(scene->far);
-    weir_connection_close(scene->near);
-    weir_listener_close(scene->listener);
-    if (scene->sleeper != nullptr) weir_job_cancel(scene->sleeper);
-    weir_job_close(scene->sleeper);
-    if (std::string(suspension.name) != "select") return;
-    weir_selector_forget(scene->fds[0]);
-    close(scene->fds[0]);
-    close(scene->fds[1]);
-  }
-
-  // Starts the wait in a coroutine of its own and lets it suspend.
-  static weir_job *Start(const Suspension &suspension, Scene *scene, int *seen) {
-    weir_job *job = nullptr;
-    *seen = 1;
-    int result = LaunchCoroutine(
-        [&suspension, scene, seen] { return *seen = suspension.wait(scene); }, nullptr, &job);
-    EXPECT_EQ(0, result);
-    EXPECT_EQ(0, weir_delay(WEIR_MILLISECOND));
-    EXPECT_EQ(1, *seen) << "did not suspend: " << weir_error_name(*seen);
-    return job;
-  }
-};
-
-TEST_F(SuspensionMatrix, Cancel) {
-  ForEach([](const Suspension &suspension, Scene *scene) {
-    int seen = 0;
-    weir_job *job = Start(suspension, scene, &seen);
-    weir_job_cancel(job);
-    EXPECT_EQ(0, weir_job_wait(job, nullptr));
-    weir_job_close(job);
-    EXPECT_EQ(-ECANCELED, seen) << weir_error_name(seen);
-    EXPECT_EQ(0, suspension.go_on(scene));
-  });
+std::vector<SuspensionPoint> Points() {
+  SuspensionPoint close = {"weir_listener_close", "", ListenerClose, "is the close itself"};
+  close.loops = 2;
+  return {
+      close,
+      {"weir_accept", "", Accept, ""},
+      {"weir_tcp_serve", "", Serve, ""},
+      {"weir_tcp_connect", "", Connect, "not to be had before it returns"},
+  };
 }
 
-TEST_F(SuspensionMatrix, CancelledBefore) {
-  ForEach([](const Suspension &suspension, Scene *scene) {
-    int seen = 1;
-    weir_job *job = nullptr;
-    EXPECT_EQ(0, LaunchCoroutine([&] { return seen = suspension.wait(scene); }, nullptr, &job));
-    weir_job_cancel(job);
-    EXPECT_EQ(0, weir_job_wait(job, nullptr));
-    weir_job_close(job);
-    EXPECT_EQ(-ECANCELED, seen) << weir_error_name(seen);
-    EXPECT_EQ(0, suspension.go_on(scene));
-  });
-}
+INSTANTIATE_TEST_SUITE_P(Tcp, SuspensionMatrix, testing::ValuesIn(Points()), PointName);
+INSTANTIATE_TEST_SUITE_P(TcpRead, SuspensionMatrix,
+                         testing::ValuesIn(weir_testing::ReadPoints(MakeCarrier)), PointName);
+INSTANTIATE_TEST_SUITE_P(TcpWrite, SuspensionMatrix,
+                         testing::ValuesIn(weir_testing::WritePoints(MakeCarrier)), PointName);
+INSTANTIATE_TEST_SUITE_P(TcpCopy, SuspensionMatrix,
+                         testing::ValuesIn(weir_testing::CopyPoints(MakeCarrier)), PointName);
 
-TEST_F(SuspensionMatrix, Deadline) {
-  ForEach([](const Suspension &suspension, Scene *scene) {
-    int64_t start = weir_now();
-    weir_timeout timeout = weir_timeout_begin(WEIR_SECOND);
-    int seen = suspension.wait(scene);
-    EXPECT_TRUE(weir_timeout_end(timeout));
-    EXPECT_EQ(-ETIMEDOUT, seen) << weir_error_name(seen);
-    EXPECT_EQ(start + WEIR_SECOND, weir_now());
-    EXPECT_EQ(0, suspension.go_on(scene));
-  });
-}
-
-TEST_F(SuspensionMatrix, DeadlinePassedBefore) {
-  ForEach([](const Suspension &suspension, Scene *scene) {
-    weir_timeout timeout = weir_timeout_begin(0);
-    int seen = suspension.wait(scene);
-    EXPECT_TRUE(weir_timeout_end(timeout));
-    EXPECT_EQ(-ETIMEDOUT, seen) << weir_error_name(seen);
-    EXPECT_EQ(0, suspension.go_on(scene));
-  });
-}
-
-TEST_F(SuspensionMatrix, CloseOfWhatIsAwaited) {
-  ForEach([](const Suspension &suspension, Scene *scene) {
-    if (!suspension.close) return;
-    int seen = 0;
-    weir_job *job = Start(suspension, scene, &seen);
-    suspension.close(scene);
-    EXPECT_EQ(0, weir_job_wait(job, nullptr));
-    weir_job_close(job);
-    EXPECT_EQ(suspension.closed, seen) << weir_error_name(seen);
-  });
-}
-
-TEST_F(SuspensionMatrix, AbortOfWhatIsAwaited) {
-  ForEach([](const Suspension &suspension, Scene *scene) {
-    if (!suspension.abort) return;
-    int seen = 0;
-    weir_job *job = Start(suspension, scene, &seen);
-    suspension.abort(scene);
-    EXPECT_EQ(0, weir_job_wait(job, nullptr));
-    weir_job_close(job);
-    EXPECT_EQ(suspension.aborted, seen) << weir_error_name(seen);
-    EXPECT_EQ(suspension.aborted, suspension.wait(scene));  // and it stays
-  });
-}
-
-TEST_F(SuspensionMatrix, CancelAndCloseInTheSameTurn) {
-  ForEach([](const Suspension &suspension, Scene *scene) {
-    if (!suspension.close) return;
-    int seen = 0;
-    weir_job *job = Start(suspension, scene, &seen);
-    weir_job_cancel(job);
-    suspension.close(scene);
-    EXPECT_EQ(0, weir_job_wait(job, nullptr));
-    weir_job_close(job);
-    EXPECT_TRUE(seen == -ECANCELED || seen == suspension.closed) << weir_error_name(seen);
-  });
+TEST(SuspensionPoints, AreAllThere) {
+  const std::set<std::string> not_suspending = {
+      "weir_listener_address",
+      "weir_listener_port",
+      "weir_tcp",
+      "weir_tcp_bind",
+  };
+  weir_testing::ExpectComplete({"tcp/tcp.h"}, Points(), not_suspending);
 }
 
 }  // namespace

@@ -132,8 +132,10 @@ WEIR_MUST_USE int weir_tcp_serve(weir_listener *listener, const weir_tcp_serve_o
 
 // weir_listener_close stops listening and frees the listener; connections that it accepted are not
 // touched, those waiting to be accepted are reset. Coroutines suspended in weir_accept, on any
-// loop, return WEIR_E_CLOSED first. NULL is legal. Returns 0; -EXDEV (another selector) or -EINVAL
-// (outside a coroutine), and then nothing is done.
+// loop, return WEIR_E_CLOSED first, and a weir_tcp_serve hands out what it has accepted: it
+// suspends until they have done so, which neither cancellation nor a deadline cuts short. NULL is
+// legal. Returns 0; -EXDEV (another selector) or -EINVAL (outside a coroutine), and then nothing is
+// done.
 int weir_listener_close(weir_listener *listener);
 
 // Connections

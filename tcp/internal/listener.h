@@ -22,7 +22,7 @@ typedef struct weir_internal_shard {
   weir_internal_loop *loop;
   bool accepting;
   bool closing;
-  // How many coroutines are inside weir_accept. The last one tells the close, when that waits.
+  // How many hold it. The last one tells the close, when that waits.
   int inside;
   weir_internal_reply *left;
 } weir_internal_shard;
@@ -38,6 +38,12 @@ struct weir_listener {
   size_t shard_count;
   weir_internal_shard shards[];
 };
+
+// weir_internal_listener_hold returns the shard of the current loop, and keeps a close waiting
+// until weir_internal_listener_let_go, on the same loop. NULL: the listener belongs to another
+// loop.
+weir_internal_shard *weir_internal_listener_hold(weir_listener *listener);
+void weir_internal_listener_let_go(weir_internal_shard *shard);
 
 #ifdef __cplusplus
 }

@@ -200,6 +200,7 @@ static inline int fill(weir_read_channel *channel, bool wait) {
   if (channel->ended) return 0;
   // What was handed out last is over, and an idle channel holds nothing.
   if (weir_internal_reader_held(channel) == 0) give_back(channel);
+  if (channel->past_search != NULL) weir_internal_reader_forget_useless_search(channel);
   int result = connection->transport->read(connection, &channel->lender, wait);
   // A cancel that came when the end of the stream had woken us already.
   if (result == 0 && channel->failure < 0) return channel->failure;

@@ -160,6 +160,8 @@ static int move(weir_internal_transfer *self, uint64_t limit) {
   if (result == 0) result = weir_internal_transfer_flush(self);
   if (result == 0) result = failure_of_any(self);
   if (result < 0) return result;
+  // It may wait for long, and an idle channel holds nothing.
+  weir_internal_reader_release(source);
   const uint64_t largest = WEIR_INTERNAL_LARGEST_CAPACITY;
   result = from->transport->copy_to(from, weir_internal_writer_connection(target),
                                     (size_t)(limit < largest ? limit : largest));

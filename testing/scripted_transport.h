@@ -59,6 +59,7 @@ class ScriptedTransport {
   // What happened: what each write took, in order, and all of it together.
   const std::vector<std::string> &writes() const { return writes_; }
   std::string sent() const;
+  void ForgetWrites() { writes_.clear(); }
   // Reads and writes that were tried, in vain or not, and how many buffers the last write had.
   int reads_tried() const { return reads_tried_; }
   int writes_tried() const { return writes_tried_; }

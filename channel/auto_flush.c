@@ -15,7 +15,8 @@ static const int64_t first_pause = WEIR_MILLISECOND;
 static const int64_t longest_pause = 100 * WEIR_MILLISECOND;
 
 static int could_not_send(weir_write_channel *channel, int failure) {
-  if (failure == -EAGAIN || weir_internal_failure_passes(failure)) return failure;
+  const weir_connection *connection = weir_internal_writer_connection(channel);
+  if (failure == -EAGAIN || weir_internal_connection_passes(connection, failure)) return failure;
   return weir_internal_writer_fail(channel, failure);
 }
 
@@ -54,7 +55,7 @@ int weir_internal_writer_leave_to_loop(weir_write_channel *channel, int result) 
   if (result == -EAGAIN) {
     result = connection->transport->watch_write(connection, &channel->watcher);
   }
-  if (weir_internal_failure_passes(result)) {
+  if (weir_internal_connection_passes(connection, result)) {
     begin_pause(channel);
   } else if (result < 0) {
     return result;

@@ -64,21 +64,23 @@ static int linger(weir_connection *connection) {
   return -EINPROGRESS;
 }
 
-static bool may_go_on(int result) {
-  return result == -EAGAIN || weir_internal_failure_passes(result);
+static bool may_go_on(const weir_connection *connection, int result) {
+  return result == -EAGAIN || weir_internal_connection_passes(connection, result);
 }
 
 static int send_rest(weir_connection *connection) {
   weir_write_channel *writer = &connection->writer;
   if (writer->cut) return break_off(connection, -ECONNABORTED);
+  // Whoever comes meanwhile does not shorten a pause.
+  if (writer->watching && !connection->expired) return -EINPROGRESS;
   weir_internal_writer_rest(writer);
   int result = weir_internal_writer_send(writer);
   if (result == 0 && !writer->closed) {
     result = connection->transport->finish_write(connection, false);
-    writer->closed = !may_go_on(result);
+    writer->closed = !may_go_on(connection, result);
   }
   if (result == -EAGAIN && connection->expired) return break_off(connection, -ETIMEDOUT);
-  if (may_go_on(result) && !connection->expired) {
+  if (may_go_on(connection, result) && !connection->expired) {
     result = weir_internal_writer_leave_to_loop(writer, result);
     if (result == 0) return -EINPROGRESS;
   }

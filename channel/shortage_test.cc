@@ -7,7 +7,9 @@
 #include <string>
 #include <vector>
 
+#include "testing/custom_layer.h"
 #include "testing/custom_streams.h"
+#include "testing/pipe_test.h"
 #include "testing/scripted_transport.h"
 #include "testing/write_test.h"
 #include "weir/channel.h"
@@ -310,6 +312,45 @@ TEST_F(Shortage, WithoutItsCoroutineTheCloseGoesOnInTheLoop) {
   }
 }
 
+// What the peer has given as its cause is none of ours, and does not pass.
+
+class PeersShortage : public weir_testing::PipeTest {};
+
+TEST_F(PeersShortage, IsAFailureThatStays) {
+  for (int cause : kShortages) {
+    for (size_t size : {1, 8, 100}) {
+      WithPipe({4, 8, 0}, [&] {
+        weir_read_channel_cancel(reader(), cause);
+        int result = Write(std::string(size, 'x'));
+        if (result == 0) result = weir_flush(writer());
+        EXPECT_EQ(cause, result);
+        EXPECT_EQ(cause, weir_write_channel_cause(writer()));
+        EXPECT_EQ(0u, weir_write_pending(writer()));
+        int64_t before = weir_now();
+        CloseNear();
+        EXPECT_EQ(before, weir_now());
+      });
+    }
+  }
+}
+
+TEST_F(PeersShortage, StaysInTheBackgroundAndAtTheCloseToo) {
+  for (bool closes : {false, true}) {
+    WithPipe({4, 100, 0}, [&] {
+      weir_read_channel_cancel(reader(), -ENOMEM);
+      EXPECT_EQ(0, Write("lost"));
+      AutoFlush();
+      int64_t before = weir_now();
+      if (!closes) {
+        EXPECT_EQ(0, weir_yield());
+        EXPECT_EQ(-ENOMEM, weir_write_channel_cause(writer()));
+      }
+      CloseNear();
+      EXPECT_EQ(before, weir_now());
+    });
+  }
+}
+
 // Over operations of the user's.
 
 class CustomShortage : public weir_testing::CustomTest {};
@@ -355,6 +396,25 @@ TEST_F(CustomShortage, ACloseFinishesOnceItCan) {
       EXPECT_EQ(0, streams_.aborted);
     });
   }
+}
+
+// Where only a call that waits tells of the shortage, which takes a coroutine each time.
+TEST_F(CustomShortage, BetweenTheAttemptsOfACloseTimePasses) {
+  EXPECT_EQ(0, RunLoop([] {
+              weir_connection *upper, *peer;
+              weir_testing::CustomLayer layer;
+              layer.first_refused = 1;
+              layer.last_refused = 5;
+              EXPECT_EQ(0, weir_pipe(&layer.lower, &peer, nullptr));
+              EXPECT_EQ(0, weir_custom_connection(&upper, &weir_testing::kCustomLayerOperations,
+                                                  &layer, nullptr));
+              int64_t before = weir_now();
+              EXPECT_EQ(0, weir_connection_close(upper));
+              EXPECT_EQ(before + 31 * WEIR_MILLISECOND, weir_now());
+              EXPECT_EQ(6, layer.tried);
+              weir_connection_close(layer.lower);
+              return weir_connection_close(peer);
+            }));
 }
 
 }  // namespace

@@ -124,7 +124,10 @@ int weir_internal_writer_failed(weir_write_channel *channel, int failure) {
   const weir_connection *connection = weir_internal_writer_connection(channel);
   if (channel->failure < 0) return channel->failure;
   if (connection->failure < 0) return connection->failure;
-  if (!weir_internal_connection_breaks(connection, failure)) return failure;
+  bool stays = weir_internal_is_shortage(failure)
+                   ? !weir_internal_connection_passes(connection, failure)
+                   : weir_internal_connection_breaks(connection, failure);
+  if (!stays) return failure;
   return weir_internal_writer_fail(channel, failure);
 }
 
@@ -279,7 +282,7 @@ static void send_at_once(weir_write_channel *channel, weir_internal_outgoing *te
   struct iovec buffers[WEIR_INTERNAL_WRITE_BUFFERS];
   int count = gather(channel, text, buffers);
   int sent = connection->transport->write(connection, buffers, count, false);
-  if (sent == -EAGAIN || weir_internal_failure_passes(sent)) return;
+  if (sent == -EAGAIN || weir_internal_connection_passes(connection, sent)) return;
   if (sent < 0) {
     weir_internal_writer_fail(channel, sent);
     channel->gone += text->size;  // taken and lost, as what a buffer holds would be

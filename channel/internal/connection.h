@@ -131,9 +131,15 @@ WEIR_MUST_USE static inline int weir_internal_connection_enter(weir_connection *
 // run, so that the connection is still there when it fails.
 WEIR_MUST_USE int weir_internal_connection_enter_at_once(weir_connection *connection, bool *busy);
 
-// weir_internal_failure_passes tells whether |failure| is only for now: there was no memory.
-static inline bool weir_internal_failure_passes(int failure) {
+// weir_internal_is_shortage tells whether |failure| says that there is no memory now.
+static inline bool weir_internal_is_shortage(int failure) {
   return failure == -ENOMEM || failure == -ENOBUFS;
+}
+
+// weir_internal_connection_passes tells whether |failure| of writing, ending or watching is only
+// for now. Where writes fail only because of the peer it is the peer's cause, and stays.
+static inline bool weir_internal_connection_passes(const weir_connection *connection, int failure) {
+  return weir_internal_is_shortage(failure) && connection->transport->cancel_read == NULL;
 }
 
 // weir_internal_connection_breaks tells whether |failure| of a read or write is the transport's,

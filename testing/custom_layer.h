@@ -5,6 +5,9 @@
 #ifndef WEIR_TESTING_CUSTOM_LAYER_H
 #define WEIR_TESTING_CUSTOM_LAYER_H
 
+#include <cstdint>
+
+#include "weir/coroutine.h"
 #include "weir/custom_connection.h"
 
 namespace weir_testing {
@@ -15,10 +18,13 @@ struct CustomLayer {
   // Of all writes and ends, counted from 1, those for which there is no memory.
   int first_refused = 0, last_refused = 0;
   int tried = 0;
+  int64_t refused_at = 0;  // the last one
 
   bool Refuses() {
     tried++;
-    return tried >= first_refused && tried <= last_refused;
+    bool refused = tried >= first_refused && tried <= last_refused;
+    if (refused) refused_at = weir_now();
+    return refused;
   }
 
   weir_read_channel *Reader() const { return weir_open_read_channel(lower); }

@@ -288,14 +288,6 @@ TEST_F(AutoFlush, AFailureOfOurOwnInTheBackgroundBreaksTheConnection) {
     EXPECT_EQ(1, script.aborted());
     EXPECT_EQ(-ENOSPC, Line(script, "x"));
   });
-  WithScript([](ScriptedTransport &script) {
-    script.writer(true);
-    script.FailWrites(-ENOMEM);
-    EXPECT_EQ(0, Line(script, "lost"));
-    EXPECT_EQ(0, weir_yield());
-    EXPECT_EQ(1, script.aborted());
-    EXPECT_EQ(-ENOMEM, Line(script, "x"));
-  });
 }
 
 TEST_F(AutoFlush, TurnedOnLaterItSendsWhatWasWrittenBefore) {

@@ -157,6 +157,77 @@ TEST_F(Cancel, EveryReadReturnsTheCauseAlsoOfNothing) {
   });
 }
 
+// What came before a failure of the transport can still be read, but not behind a cancel.
+TEST_F(Cancel, BehindAFailureOfTheTransportItDropsWhatIsUnreadToo) {
+  WithScript([](ScriptedTransport &script) {
+    weir_read_channel *reader = script.reader();
+    script.Feed("ab");
+    script.FeedFailure(-ECONNRESET);
+    weir_bytes bytes;
+    EXPECT_EQ(-ECONNRESET, weir_read_peek(reader, 3, &bytes));
+    EXPECT_EQ(0, weir_read_peek(reader, 2, &bytes));
+    weir_read_channel_cancel(reader, kCause);
+    EXPECT_EQ("ab", Text(bytes));
+    EXPECT_EQ(0u, weir_read_buffered(reader));
+    EXPECT_EQ(-ECONNRESET, weir_read_channel_cause(reader));
+    char byte;
+    for (size_t size : {0, 1}) {
+      EXPECT_EQ(-ECONNRESET, weir_read_available(reader, &byte, size));
+      EXPECT_EQ(-ECONNRESET, weir_read_try(reader, &byte, size));
+      EXPECT_EQ(-ECONNRESET, weir_read_exactly(reader, &byte, size));
+      EXPECT_EQ(-ECONNRESET, weir_read_consume(reader, size));
+    }
+    EXPECT_EQ(nullptr, reader->buffer);
+  });
+}
+
+TEST_F(Cancel, BehindAnAbortItDropsWhatIsUnreadToo) {
+  WithScript([](ScriptedTransport &script) {
+    script.Feed("ab");
+    EXPECT_EQ(0, weir_read_await(script.reader(), 1));
+    weir_connection_abort(script.connection());
+    weir_read_channel_cancel(script.reader(), kCause);
+    EXPECT_EQ(0u, weir_read_buffered(script.reader()));
+    EXPECT_EQ(-ECONNABORTED, weir_read_channel_cause(script.reader()));
+  });
+}
+
+TEST_F(Cancel, BehindTheCauseOfTheWriterNothingHappensToThePipe) {
+  WithPipe([&] {
+    weir_write_channel_cancel(Writer(near_), kCause);
+    EXPECT_EQ(kCause, Read(far_));
+    weir_read_channel_cancel(Reader(far_), -EIO);
+    EXPECT_EQ(kCause, weir_read_channel_cause(Reader(far_)));
+    EXPECT_EQ(kCause, weir_write_channel_cause(Writer(near_)));
+    EXPECT_EQ(0, Write(far_, "ok"));
+    EXPECT_EQ(0, weir_flush(Writer(far_)));
+    EXPECT_EQ(1, Read(near_));
+  });
+}
+
+// Of the search, whose deadline has passed, nothing is left, nor of what it was for.
+TEST_F(Cancel, GivesUpTheMemoryOfAPastSearch) {
+  for (bool broken : {false, true}) {
+    WithScript([&](ScriptedTransport &script) {
+      const std::string delimiter(3000, '-');
+      script.Feed(std::string(10000, 'x'));
+      EXPECT_EQ(0, weir_read_await(script.reader(), 1));
+      long before = allocator().block_bytes();
+      weir_bytes bytes;
+      EXPECT_EQ(-ETIMEDOUT, AtOnce([&] {
+        return weir_read_until(script.reader(), weir_text(delimiter.c_str()), nullptr, &bytes);
+      }));
+      EXPECT_LT(before, allocator().block_bytes());
+      if (broken) {
+        script.FeedFailure(-ECONNRESET);
+        EXPECT_EQ(-ECONNRESET, weir_read_await(script.reader(), 10001));
+      }
+      weir_read_channel_cancel(script.reader(), kCause);
+      EXPECT_EQ(before, allocator().block_bytes());
+    });
+  }
+}
+
 TEST_F(Cancel, EveryWriteReturnsTheCauseAlsoOfNothing) {
   WithScript([](ScriptedTransport &script) {
     weir_write_channel *writer = script.writer();

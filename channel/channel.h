@@ -65,6 +65,9 @@ weir_read_channel *weir_open_read_channel(weir_connection *connection);
 // channel's capacity is reached; so several lines written in a row leave together. It may therefore
 // wait as long as the coroutine computes: call weir_flush before long computations. Without
 // auto-flush it leaves at weir_flush, at the close, or when the capacity is reached.
+//
+// While there is no memory to send what nobody waits for (-ENOMEM, -ENOBUFS) it stays, and is sent
+// later: after a pause of 1 ms, and then of twice the last one, up to 100 ms, as often as it takes.
 weir_write_channel *weir_open_write_channel(weir_connection *connection, bool auto_flush);
 
 // Connections
@@ -97,8 +100,9 @@ void weir_connection_set_close_timeout(weir_connection *connection, int64_t nano
 // closing it), the connection must not be used any more. Returns 0 when all output was sent;
 // -ECANCELED or -ETIMEDOUT when the loop still does that; -ETIMEDOUT also when the close timeout
 // passed with output unsent; -ECONNABORTED after an abort, or when the close cut another
-// coroutine's write in the middle; or the failure that kept the output from being sent. When output
-// is lost the peer gets a reset, so that what it got does not look complete.
+// coroutine's write in the middle; or the failure that kept the output from being sent, -ENOMEM or
+// -ENOBUFS only when it lasted for the whole close timeout. When output is lost the peer gets a
+// reset, so that what it got does not look complete.
 int weir_connection_close(weir_connection *connection);
 
 // weir_connection_abort breaks the connection at once: unsent output is dropped, the peer gets a

@@ -24,8 +24,8 @@ struct weir_internal_closer {
 
 static int finish(weir_connection *connection, int result) {
   if (result == 0) result = connection->outcome;
-  weir_internal_timer_cancel(connection->loop, &connection->timer);
   weir_internal_writer_rest(&connection->writer);
+  weir_internal_timer_cancel(connection->loop, &connection->timer);
   weir_internal_connection_idle(connection);
   const weir_internal_transport *transport = connection->transport;
   bool stopped = transport->stop == NULL || transport->stop(connection);
@@ -64,17 +64,24 @@ static int linger(weir_connection *connection) {
   return -EINPROGRESS;
 }
 
+static bool may_go_on(const weir_connection *connection, int result) {
+  return result == -EAGAIN || weir_internal_connection_passes(connection, result);
+}
+
 static int send_rest(weir_connection *connection) {
   weir_write_channel *writer = &connection->writer;
   if (writer->cut) return break_off(connection, -ECONNABORTED);
+  // Whoever comes meanwhile does not shorten a pause.
+  if (writer->watching && !connection->expired) return -EINPROGRESS;
+  weir_internal_writer_rest(writer);
   int result = weir_internal_writer_send(writer);
   if (result == 0 && !writer->closed) {
     result = connection->transport->finish_write(connection, false);
-    writer->closed = result != -EAGAIN;
+    writer->closed = !may_go_on(connection, result);
   }
-  if (result == -EAGAIN) {
-    if (connection->expired) return break_off(connection, -ETIMEDOUT);
-    result = weir_internal_writer_watch(writer);
+  if (result == -EAGAIN && connection->expired) return break_off(connection, -ETIMEDOUT);
+  if (may_go_on(connection, result) && !connection->expired) {
+    result = weir_internal_writer_leave_to_loop(writer, result);
     if (result == 0) return -EINPROGRESS;
   }
   if (result < 0) return break_off(connection, result);
@@ -121,13 +128,40 @@ void weir_internal_connection_hurry(weir_connection *connection) {
   weir_internal_connection_close_on(connection);
 }
 
-static void time_is_up(weir_internal_timer *timer) {
-  weir_internal_connection_hurry(WEIR_INTERNAL_CONTAINER(timer, weir_connection, timer));
+// The time
+
+static bool is_closing(const weir_connection *connection) {
+  return connection->closing != WEIR_INTERNAL_OPEN;
 }
+
+void weir_internal_connection_wake_at(weir_connection *connection, int64_t when) {
+  if (is_closing(connection) && connection->close_deadline < when) {
+    when = connection->close_deadline;
+  }
+  if (when == WEIR_FOREVER) {
+    weir_internal_timer_cancel(connection->loop, &connection->timer);
+  } else {
+    weir_internal_timer_arm(connection->loop, &connection->timer, when);
+  }
+}
+
+void weir_internal_connection_time_came(weir_internal_timer *timer) {
+  weir_connection *connection = WEIR_INTERNAL_CONTAINER(timer, weir_connection, timer);
+  if (is_closing(connection) &&
+      connection->close_deadline <= weir_internal_loop_now(connection->loop)) {
+    weir_internal_connection_hurry(connection);
+    return;
+  }
+  weir_internal_connection_wake_at(connection, WEIR_FOREVER);
+  weir_internal_writer_pause_ended(&connection->writer);
+}
+
+// The beginning
 
 static int begin(weir_connection *connection) {
   weir_internal_writer_rest(&connection->writer);
   connection->closing = WEIR_INTERNAL_SENDING;
+  connection->close_deadline = WEIR_FOREVER;
   connection->expired = connection->close_timeout <= 0;
   if (connection->failure == 0) {
     connection->failure = WEIR_E_CLOSED;
@@ -140,8 +174,9 @@ static int wait_for_end(weir_connection *connection) {
   weir_internal_connection_background(connection);
   int64_t now = weir_now();
   if (connection->close_timeout > 0 && connection->close_timeout < WEIR_FOREVER - now) {
-    connection->timer.fire = time_is_up;
-    weir_internal_timer_arm(connection->loop, &connection->timer, now + connection->close_timeout);
+    connection->close_deadline = now + connection->close_timeout;
+    int64_t pause_end = connection->writer.pausing ? connection->timer.when : WEIR_FOREVER;
+    weir_internal_connection_wake_at(connection, pause_end);
   }
   struct weir_internal_closer closer = {weir_internal_ticket_take_for("close"), connection};
   connection->closer = &closer;

@@ -20,6 +20,7 @@ void weir_internal_connection_init(weir_connection *connection,
   weir_internal_reader_init(&connection->reader);
   weir_internal_writer_init(&connection->writer);
   connection->close_timeout = WEIR_INTERNAL_DEFAULT_CLOSE_TIMEOUT;
+  connection->timer.fire = weir_internal_connection_time_came;
   weir_internal_link_init(&connection->background.link);
   connection->background.abandon = abandon;
 }
@@ -120,7 +121,7 @@ int weir_internal_connection_enter_at_once(weir_connection *connection, bool *bu
 }
 
 bool weir_internal_connection_breaks(const weir_connection *connection, int failure) {
-  if (failure == -ECANCELED || failure == -ENOMEM || failure == -ENOBUFS) return false;
+  if (failure == -ECANCELED || weir_internal_is_shortage(failure)) return false;
   // The transport's own timeout: the peer was silent, and may speak again.
   if (failure == -ETIME) return false;
   // A deadline has this code too, and then it is what the next entry says as well.
@@ -181,7 +182,7 @@ static void read_abort(weir_internal_message *message) {
 }
 
 static void send_abort(weir_connection *connection, weir_internal_loop *loop) {
-  weir_internal_distant_abort none = WEIR_INTERNAL_ABORT_NONE;
+  uint8_t none = WEIR_INTERNAL_ABORT_NONE;
   if (!__atomic_compare_exchange_n(&connection->abort_state, &none, WEIR_INTERNAL_ABORT_SENT, false,
                                    __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
     return;

@@ -5,9 +5,10 @@
 // Copies suspend as the reads and writes do that they consist of, and return their failures. Bytes
 // that were read but could not be written are not lost: they stay unread. After a copy that was cut
 // short these may be more than the channel's capacity: up to 64 KiB, if that is within its limit
-// (weir/read_channel.h); and by splice(2) up to 1 MiB, in a pipe of the kernel that the source
-// keeps until they are read or it is ended. When the source runs dry for a moment, what was copied
-// is flushed before the wait, whatever the target's auto-flush says.
+// (weir/read_channel.h), though no more than the copy wanted; and by splice(2) up to 1 MiB, in a
+// pipe of the kernel that the source keeps until they are read or it is ended. When the source runs
+// dry for a moment, what was copied is flushed before the wait, whatever the target's auto-flush
+// says.
 //
 // Example:
 //   static int count_to_three(weir_write_channel *output, void *argument) {
@@ -81,7 +82,9 @@ WEIR_MUST_USE int weir_copy_exactly(weir_read_channel *source, weir_write_channe
 // weir_copy_and_close is weir_copy that then ends the stream of |target|. When either
 // fails, or the copying coroutine is cancelled or its deadline passes, both are cancelled with that
 // code: |target| so that what it got does not look complete, |source| so that nobody writes for a
-// reader that is gone.
+// reader that is gone. But a call that is refused touches neither: -EBUSY while another coroutine
+// uses one of them, -EXDEV when one belongs to another loop, -EINVAL outside a coroutine or for
+// unknown options.
 WEIR_MUST_USE int weir_copy_and_close(weir_read_channel *source, weir_write_channel *target,
                                       const weir_copy_options *options, uint64_t *out_count);
 
@@ -97,7 +100,8 @@ WEIR_MUST_USE int weir_copy_until(weir_read_channel *source, weir_bytes delimite
 
 // weir_tee copies |source| to both targets until its stream ends, as fast as the slower one takes
 // it, and ends both streams. When any of the three fails, or the coroutine is cancelled or its
-// deadline passes, all three are cancelled with that code. Returns it, or 0.
+// deadline passes, all three are cancelled with that code. Returns it, or 0. A call that is refused
+// touches none of them, as above; so is one whose two targets are the same.
 WEIR_MUST_USE int weir_tee(weir_read_channel *source, weir_write_channel *first,
                            weir_write_channel *second, uint64_t *out_count);
 

@@ -4,8 +4,10 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <initializer_list>
 #include <string>
+#include <thread>
 
 #include "testing/copy_test.h"
 #include "testing/scripted_transport.h"
@@ -192,6 +194,54 @@ TEST_F(CopyAndClose, AndATeeLeaveWhatBelongsToOtherLoops) {
       weir_testing::VirtualLoop &owner = each == &other ? elsewhere : here;
       EXPECT_EQ(0, owner.Run([&] { return weir_connection_close(each->connection()); }));
     }
+  }
+}
+
+// |first| comes to belong to another loop while the tee looks at |second|, which is being aborted
+// there.
+TEST_F(CopyAndClose, AndATeeLeaveWhatComesToBelongToAnotherLoop) {
+  for (int round = 0; round < 10; round++) {
+    weir_testing::VirtualLoop here, elsewhere;
+    ScriptedTransport source, first, second;
+    weir_write_channel *targets[] = {first.writer(), second.writer()};
+    std::atomic<bool> is_held{false}, has_begun{false};
+    second.OnAbort([&] {
+      is_held = true;
+      while (!has_begun) std::this_thread::yield();
+      for (int i = 0; i < round; i++) std::this_thread::yield();
+      EXPECT_EQ(0, weir_write_string(targets[0], "x"));
+    });
+    std::thread thread([&] {
+      EXPECT_EQ(0, elsewhere.Run([&] { return weir_connection_abort(second.connection()), 0; }));
+    });
+    EXPECT_EQ(0, here.Run([&] {
+      while (!is_held) std::this_thread::yield();
+      has_begun = true;
+      EXPECT_EQ(-EXDEV, weir_tee(source.reader(), targets[0], targets[1], nullptr));
+      return 0;
+    }));
+    thread.join();
+    ExpectUntouched({&source, &first});
+    EXPECT_EQ(0, elsewhere.Run([&] { return weir_connection_close(first.connection()); }));
+    EXPECT_EQ(0, here.Run([&] { return weir_connection_close(source.connection()); }));
+    EXPECT_EQ(-ECONNABORTED, here.Run([&] { return weir_connection_close(second.connection()); }));
+  }
+}
+
+// Nor does a copy that does not begin make the others its own.
+TEST_F(CopyAndClose, OtherCopiesLeaveWhatBelongsToNoLoopAlone) {
+  weir_testing::VirtualLoop here, elsewhere;
+  ScriptedTransport source, target;
+  EXPECT_EQ(0, elsewhere.Run([&] { return weir_write_string(target.writer(), "x"); }));
+  EXPECT_EQ(0, here.Run([&] {
+    EXPECT_EQ(-EXDEV, weir_copy(source.reader(), target.writer(), nullptr, nullptr));
+    EXPECT_EQ(-EXDEV,
+              weir_copy_until(source.reader(), weir_text("x"), nullptr, target.writer(), nullptr));
+    EXPECT_EQ(-EXDEV, weir_copy_and_close(source.reader(), target.writer(), nullptr, nullptr));
+    return 0;
+  }));
+  for (ScriptedTransport *each : {&source, &target}) {
+    EXPECT_EQ(0, elsewhere.Run([&] { return weir_connection_close(each->connection()); }));
   }
 }
 

@@ -96,6 +96,39 @@ TEST_F(CopyBulk, TheLastBytesOfALimitAreNotReadInBulk) {
   });
 }
 
+// Nor does it read ahead further when the rest is more than the capacity.
+TEST_F(CopyBulk, OfALimitBeyondTheCapacityNothingIsReadAhead) {
+  for (uint64_t rest : {kCapacity + 1, kCapacity + 5, kBulk - 1, kBulk}) {
+    WithTwo([&](ScriptedTransport &source, ScriptedTransport &target) {
+      source.Feed(Pattern(4 * kBulk));
+      EXPECT_EQ(0, weir_copy_exactly(source.reader(), target.writer(), kCapacity + rest, nullptr,
+                                     nullptr));
+      EXPECT_LT(weir_read_buffered(source.reader()), kCapacity);
+      EXPECT_EQ(kCapacity + rest, target.sent().size());
+    });
+  }
+}
+
+// A large buffer that a copy has left does not let others read ahead further.
+TEST_F(CopyBulk, WhatReadsOnReadsAheadNoFurtherThanTheCapacity) {
+  WithTwo([&](ScriptedTransport &source, ScriptedTransport &target) {
+    source.Feed(Pattern(16 * kBulk));
+    target.SetRoom(kCapacity + 1);
+    EXPECT_EQ(-ETIMEDOUT, AtOnce([&] {
+      return weir_copy(source.reader(), target.writer(), nullptr, nullptr);
+    }));
+    EXPECT_EQ(kBulk - 1, weir_read_buffered(source.reader()));
+    target.SetRoom(ScriptedTransport::kUnlimited);
+    EXPECT_EQ(0, weir_read_discard_exactly(source.reader(), kBulk - kCapacity, nullptr));
+    for (int i = 0; i < 100; i++) {
+      size_t held = weir_read_buffered(source.reader());
+      EXPECT_EQ(0, weir_read_await(source.reader(), held + 1));
+      EXPECT_LE(weir_read_buffered(source.reader()), kCapacity);
+      EXPECT_EQ(0, weir_read_discard_exactly(source.reader(), 6000, nullptr));
+    }
+  });
+}
+
 // All that is held when the target takes no more is there, to be read in any way.
 TEST_F(CopyBulk, WhatIsCutShortIsUnread) {
   const std::string all = Pattern(kCapacity + 2 * kBulk);

@@ -52,7 +52,8 @@ typedef struct weir_custom_operations {
   // the stream; or a negative code. NULL: the stream has ended.
   int (*read)(void *context, void *out, size_t size, bool wait);
   // Takes 1 to |size| bytes, at most INT_MAX, from |data| and returns their number, or a negative
-  // code. NULL: every write returns -EPIPE.
+  // code: -ENOMEM and -ENOBUFS when it may be tried again, while any other breaks the stream. NULL:
+  // every write returns -EPIPE.
   int (*write)(void *context, const void *data, size_t size, bool wait);
   // Ends the stream of what was written. Returns 0 or a negative code. NULL: nothing to do.
   int (*finish)(void *context, bool wait);

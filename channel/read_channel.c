@@ -57,11 +57,14 @@ static uint32_t usual_size(const weir_read_channel *channel) {
 }
 
 // How much of the buffer the read in flight may fill: what is no line is not read ahead beyond the
-// capacity. Whoever holds as much and still wants more wants it for one thing, that is larger.
+// capacity, or what a copy wants. Whoever holds as much and still wants more wants it for one
+// thing, that is larger.
 static uint32_t usable_size(const weir_read_channel *channel) {
-  bool all = channel->for_line || channel->size > usual_size(channel) ||
-             weir_internal_reader_held(channel) >= channel->capacity;
-  return all ? channel->size : channel->capacity;
+  uint32_t most = channel->capacity;
+  if (channel->for_line || weir_internal_reader_held(channel) >= most) return channel->size;
+  if (channel->size <= usual_size(channel)) return most;
+  most = channel->start + (channel->bulk > most ? channel->bulk : most);
+  return most < channel->size ? most : channel->size;
 }
 
 static bool expects_long_line(const weir_read_channel *channel) {
@@ -88,7 +91,7 @@ static size_t bulk_size(const weir_read_channel *channel) {
 // The size of the large buffer that the read in flight would have; 0 if the usual one will do.
 static size_t wished_size(const weir_read_channel *channel) {
   if (channel->for_line) return channel->long_line;
-  return channel->in_bulk ? bulk_size(channel) : 0;
+  return channel->bulk > 0 ? bulk_size(channel) : 0;
 }
 
 static inline int take_buffer(weir_read_channel *channel) {
@@ -197,6 +200,7 @@ static inline int fill(weir_read_channel *channel, bool wait) {
   if (channel->ended) return 0;
   // What was handed out last is over, and an idle channel holds nothing.
   if (weir_internal_reader_held(channel) == 0) give_back(channel);
+  if (channel->past_search != NULL) weir_internal_reader_forget_useless_search(channel);
   int result = connection->transport->read(connection, &channel->lender, wait);
   // A cancel that came when the end of the stream had woken us already.
   if (result == 0 && channel->failure < 0) return channel->failure;

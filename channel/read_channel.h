@@ -219,8 +219,8 @@ int weir_read_channel_cause(const weir_read_channel *channel);
 // weir_read_channel_cancel ends reading: what is unread is dropped, a read that is suspended in
 // another coroutine and every later one returns |cause|, a negative code, or -ECONNABORTED for 0.
 // The writer at the other end of a pipe gets |cause| too, from its next write on; a socket's peer
-// is not told until the connection is closed. The first cause stays. Writing goes on. To be called
-// on the thread of the connection.
+// is not told until the connection is closed. The first cause stays, and what broke the stream
+// before is one. Writing goes on. To be called on the thread of the connection.
 void weir_read_channel_cancel(weir_read_channel *channel, int cause);
 
 #ifdef __cplusplus

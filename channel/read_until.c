@@ -61,9 +61,25 @@ static bool is_alike(const weir_internal_past_search *past, weir_bytes delimiter
          memcmp(past->delimiter, delimiter.data, delimiter.size) == 0;
 }
 
+void weir_internal_reader_forget_useless_search(weir_read_channel *channel) {
+  if (channel->past_search->position == weir_total_bytes_read(channel)) return;
+  weir_internal_reader_forget_search(channel);
+}
+
+// Few bytes are searched anew in the time that each call takes for its delimiter. After a cancel
+// there are none any more.
+static bool is_worth_it(const weir_read_channel *channel, const until *self) {
+  return self->searched > self->search.delimiter.size &&
+         self->searched <= weir_internal_reader_held(channel);
+}
+
 // Without memory the next call searches anew.
 static void remember(weir_read_channel *channel, const until *self) {
   weir_bytes delimiter = self->search.delimiter;
+  if (!is_worth_it(channel, self)) {
+    weir_internal_reader_forget_search(channel);
+    return;
+  }
   if (!is_alike(channel->past_search, delimiter)) {
     weir_internal_reader_forget_search(channel);
     weir_internal_past_search *past = (weir_internal_past_search *)weir_internal_allocate_unset(

@@ -307,6 +307,57 @@ TEST_F(ReadUntil, AfterADeadlineAnotherLimitHolds) {
   });
 }
 
+// Beside a search of so little that it costs no more than the delimiter does, memory is not worth
+// it.
+TEST_F(ReadUntil, AfterADeadlineItRemembersOnlyALongSearch) {
+  for (bool held : {false, true}) {
+    WithScript([&](ScriptedTransport &script) {
+      const std::string delimiter(6000, '-');
+      char byte;
+      EXPECT_EQ(-EAGAIN, weir_read_try(script.reader(), &byte, 1));
+      if (held) {
+        script.Feed(std::string(6000, 'x'));
+        EXPECT_EQ(0, weir_read_await(script.reader(), 1));
+      }
+      long before = allocator().block_bytes();
+      for (int i = 0; i < 3; i++) {
+        EXPECT_EQ("<ETIMEDOUT>", ReadAtOnce([&] { return Until(script, delimiter); }));
+        EXPECT_EQ(nullptr, script.reader()->past_search);
+      }
+      EXPECT_EQ(before, allocator().block_bytes());
+      script.Feed("y");
+      EXPECT_EQ("<ETIMEDOUT>", ReadAtOnce([&] { return Until(script, delimiter); }));
+      EXPECT_EQ(held, script.reader()->past_search != nullptr);
+      script.Feed(delimiter);
+      EXPECT_EQ(held ? std::string(6000, 'x') + "y" : "y", Until(script, delimiter));
+      EXPECT_EQ(nullptr, script.reader()->past_search);
+    });
+  }
+}
+
+// A search whose bytes were read otherwise is of no use to anybody.
+TEST_F(ReadUntil, AnIdleChannelRemembersNoSearch) {
+  for (const char *rest : {"", "next"}) {
+    WithScript([&](ScriptedTransport &script) {
+      weir_read_channel *reader = script.reader();
+      const std::string delimiter(1000, '-');
+      script.Feed(std::string(9000, 'x') + "\n" + rest);
+      EXPECT_EQ("<ETIMEDOUT>", ReadAtOnce([&] { return Until(script, delimiter); }));
+      EXPECT_NE(nullptr, reader->past_search);
+      weir_bytes line;
+      EXPECT_EQ(0, weir_read_line(reader, &line));
+      Start([&] {
+        EXPECT_EQ(0, weir_read_line(reader, &line));
+        return 0;
+      });
+      EXPECT_EQ(nullptr, reader->past_search);
+      EXPECT_EQ(*rest == '\0', reader->buffer == nullptr);
+      script.Feed("\n");
+      EXPECT_EQ(0, weir_scope_wait(nullptr));
+    });
+  }
+}
+
 TEST_F(ReadUntil, WithoutMemoryToRememberItSearchesAnew) {
   WithScript([this](ScriptedTransport &script) {
     script.Feed("abc-");

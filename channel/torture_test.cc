@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Conversations through pipes, which make no system calls of their own: those that fail are the
-// loop's.
+// Conversations through pipes, and custom connections over pipes, which make no system calls of
+// their own: those that fail are the loop's.
 
 #include "testing/torture.h"
 
@@ -10,12 +10,15 @@
 #include <string>
 #include <vector>
 
+#include "testing/custom_layer.h"
 #include "testing/lambda_coroutine.h"
 #include "weir/channel.h"
 #include "weir/coroutine.h"
 
 namespace {
 
+using weir_testing::CustomLayer;
+using weir_testing::kCustomLayerOperations;
 using weir_testing::LaunchCoroutine;
 using weir_testing::Scenario;
 using weir_testing::ScenarioName;
@@ -26,6 +29,8 @@ struct Conversation {
   size_t capacity;
   int (*serve)(weir_connection *connection);
   int (*ask)(weir_connection *connection, bool *answered);  // rightly
+  bool through_layers = false;
+  int last_refused = 0;  // of the writes of each layer, from the second one on
 };
 
 // Long and short ones in turn, so that buffers grow, move and are lent again.
@@ -156,15 +161,11 @@ int Ask(const Conversation &talk, weir_connection *connection, bool *answered) {
   return result < 0 ? result : closed;
 }
 
-int Talk(const Conversation &talk, bool *answered) {
-  weir_connection *near = nullptr;
-  weir_connection *far = nullptr;
-  weir_pipe_options options = {};
-  options.capacity = talk.capacity;
-  int result = weir_pipe(&near, &far, &options);
-  if (result < 0) return result;
+// Both end their connections in any case.
+int TalkOver(const Conversation &talk, weir_connection *near, weir_connection *far,
+             bool *answered) {
   weir_job *server = nullptr;
-  result = LaunchCoroutine([=] { return Serve(talk, far); }, nullptr, &server);
+  int result = LaunchCoroutine([=] { return Serve(talk, far); }, nullptr, &server);
   if (result < 0) weir_connection_close(far);
   int asked = result < 0 ? result : Ask(talk, near, answered);
   if (result < 0) weir_connection_close(near);
@@ -174,6 +175,48 @@ int Talk(const Conversation &talk, bool *answered) {
   // Who failed first cannot be told from here, and the other one has only seen the end.
   if (served < 0 && served != -EPIPE) return served;
   return result < 0 ? result : asked;
+}
+
+// What a close has left to the loop needs the layers still.
+void AwaitReleased(const CustomLayer *layers, int count) {
+  weir_shield shield = weir_shield_begin();
+  int result = 0;
+  while (result == 0 && layers[0].released + layers[1].released < count) {
+    result = weir_delay(WEIR_MILLISECOND);
+  }
+  weir_shield_end(shield);
+}
+
+int TalkThroughLayers(const Conversation &talk, weir_connection *near, weir_connection *far,
+                      bool *answered) {
+  CustomLayer layers[2];
+  weir_connection *ends[2] = {};
+  int result = 0;
+  int made = 0;
+  for (weir_connection *lower : {near, far}) {
+    layers[made].lower = lower;
+    layers[made].first_refused = 2;
+    layers[made].last_refused = talk.last_refused;
+    result = weir_custom_connection(&ends[made], &kCustomLayerOperations, &layers[made], nullptr);
+    if (result < 0) break;
+    made++;
+  }
+  if (made == 2) result = TalkOver(talk, ends[0], ends[1], answered);
+  if (made == 1) weir_connection_close(ends[0]);
+  AwaitReleased(layers, made);
+  weir_connection_close(near);
+  weir_connection_close(far);
+  return result;
+}
+
+int Talk(const Conversation &talk, bool *answered) {
+  weir_connection *near = nullptr;
+  weir_connection *far = nullptr;
+  weir_pipe_options options = {};
+  options.capacity = talk.capacity;
+  int result = weir_pipe(&near, &far, &options);
+  if (result < 0) return result;
+  return (talk.through_layers ? TalkThroughLayers : TalkOver)(talk, near, far, answered);
 }
 
 Scenario Of(const char *name, const Conversation &talk) {
@@ -190,7 +233,11 @@ std::vector<Scenario> Scenarios() {
   return {
       Of("Lines", {0, AnswerLines, AskLines<30000>}),
       Of("LinesThroughOneByte", {1, AnswerLines, AskLines<50>}),
+      Of("LinesThroughLayers", {1000, AnswerLines, AskLines<30000>, true}),
+      Of("LinesInAShortage", {1000, AnswerLines, AskLines<50>, true, 4}),
       Of("CloseWithOutput", {1000, WriteAndLeave, ReadToTheEnd}),
+      Of("CloseLayersWithOutput", {1000, WriteAndLeave, ReadToTheEnd, true}),
+      Of("CloseInAShortage", {1000, WriteAndLeave, ReadToTheEnd, true, 9}),
       Of("EchoExactly", {1000, EchoExactly, AskForAnExactEcho}),
       Of("BreakOff", {0, BreakOff, ReadHalf}),
   };

@@ -10,20 +10,47 @@ static void hold(weir_internal_transfer *self, weir_internal_interruptible *hold
   for (int i = 0; i < self->target_count; i++) self->targets[i]->holder = holder;
 }
 
-static int check_one(const weir_connection *connection, const bool *busy) {
-  if (weir_internal_connection_is_elsewhere(connection)) return -EXDEV;
-  return *busy ? -EBUSY : 0;
+// The connections, from 0 on: of the source, then of the targets.
+static weir_connection *connection_of(const weir_internal_transfer *self, int number) {
+  if (number == 0) return weir_internal_reader_connection(self->source);
+  return weir_internal_writer_connection(self->targets[number - 1]);
+}
+
+static bool is_one_elsewhere(const weir_internal_transfer *self) {
+  bool elsewhere = false;
+  for (int i = 0; i <= self->target_count && !elsewhere; i++) {
+    elsewhere = weir_internal_connection_is_elsewhere(connection_of(self, i));
+  }
+  return elsewhere;
+}
+
+// Only channels of this loop can be in use here; what others are doing with theirs is not to be
+// looked at.
+static bool is_one_busy(const weir_internal_transfer *self) {
+  const weir_internal_loop *loop = weir_internal_current_loop();
+  bool busy = self->target_count > 1 && self->targets[0] == self->targets[1];
+  for (int i = 0; i <= self->target_count && !busy; i++) {
+    const weir_connection *connection = connection_of(self, i);
+    if (weir_internal_connection_loop(connection) != loop) continue;
+    busy = i == 0 ? connection->reader.busy : connection->writer.busy;
+  }
+  return busy;
+}
+
+// Makes all connections this loop's, if none is another's. Returns 0 or -EXDEV.
+static int claim(const weir_internal_transfer *self) {
+  if (is_one_elsewhere(self)) return -EXDEV;
+  for (int i = 0; i <= self->target_count; i++) {
+    weir_internal_connection_bind(connection_of(self, i), weir_internal_current_loop());
+  }
+  // Another loop may have come before us.
+  return is_one_elsewhere(self) ? -EXDEV : 0;
 }
 
 int weir_internal_transfer_check(const weir_internal_transfer *self) {
   if (weir_internal_current_coroutine() == NULL) return -EINVAL;
-  int result = check_one(weir_internal_reader_connection(self->source), &self->source->busy);
-  for (int i = 0; i < self->target_count && result == 0; i++) {
-    weir_write_channel *target = self->targets[i];
-    result = check_one(weir_internal_writer_connection(target), &target->busy);
-    if (result == 0 && i > 0 && target == self->targets[0]) result = -EBUSY;
-  }
-  return result;
+  if (is_one_elsewhere(self)) return -EXDEV;
+  return is_one_busy(self) ? -EBUSY : claim(self);
 }
 
 static int enter_source(weir_read_channel *source) {
@@ -41,7 +68,9 @@ static int let_go(weir_internal_transfer *self, int count, int result) {
 
 int weir_internal_transfer_begin(weir_internal_transfer *self) {
   self->count = 0;
-  int result = enter_source(self->source);
+  if (weir_internal_current_loop() == NULL) return -EINVAL;
+  int result = claim(self);
+  if (result == 0) result = enter_source(self->source);
   if (result < 0) return result;
   for (int i = 0; i < self->target_count; i++) {
     result = weir_internal_writer_enter_at_once(self->targets[i]);
@@ -160,6 +189,8 @@ static int move(weir_internal_transfer *self, uint64_t limit) {
   if (result == 0) result = weir_internal_transfer_flush(self);
   if (result == 0) result = failure_of_any(self);
   if (result < 0) return result;
+  // It may wait for long, and an idle channel holds nothing.
+  weir_internal_reader_release(source);
   const uint64_t largest = WEIR_INTERNAL_LARGEST_CAPACITY;
   result = from->transport->copy_to(from, weir_internal_writer_connection(target),
                                     (size_t)(limit < largest ? limit : largest));
@@ -174,9 +205,11 @@ static int move(weir_internal_transfer *self, uint64_t limit) {
 // Passes up to |limit| bytes through memory. Returns 1, 0 at the end of the stream, or a negative
 // code. *filled tells whether there were as many as the source holds at once, and so probably more.
 static int pass_next(weir_internal_transfer *self, uint64_t limit, bool *filled) {
-  self->source->in_bulk = *filled && limit > self->source->capacity;
+  if (*filled && limit > self->source->capacity) {
+    self->source->bulk = limit < UINT32_MAX / 2 ? (uint32_t)limit : UINT32_MAX / 2;
+  }
   int result = weir_internal_transfer_await(self);
-  self->source->in_bulk = false;
+  self->source->bulk = 0;
   if (result <= 0) return result;
   size_t held = weir_internal_reader_held(self->source);
   *filled = held >= self->source->capacity;

@@ -124,7 +124,10 @@ int weir_internal_writer_failed(weir_write_channel *channel, int failure) {
   const weir_connection *connection = weir_internal_writer_connection(channel);
   if (channel->failure < 0) return channel->failure;
   if (connection->failure < 0) return connection->failure;
-  if (!weir_internal_connection_breaks(connection, failure)) return failure;
+  bool stays = weir_internal_is_shortage(failure)
+                   ? !weir_internal_connection_passes(connection, failure)
+                   : weir_internal_connection_breaks(connection, failure);
+  if (!stays) return failure;
   return weir_internal_writer_fail(channel, failure);
 }
 
@@ -189,6 +192,7 @@ static int send_along(weir_write_channel *channel, weir_internal_outgoing *text)
   size_t from_buffer = sent < pending ? sent : pending;
   channel->start += (uint32_t)from_buffer;
   channel->gone += sent;
+  channel->pauses = 0;
   advance(text, sent - from_buffer);
   return channel->failure;  // a cancel that the transport did not notice
 }
@@ -211,7 +215,7 @@ int weir_internal_writer_flush(weir_write_channel *channel) {
 // next write; if only the loop cannot watch, the next write waits.
 static void reached_capacity(weir_write_channel *channel) {
   int result = channel->watching ? 0 : weir_internal_writer_send(channel);
-  if (result == -EAGAIN) result = weir_internal_writer_try_to_watch(channel);
+  if (result < 0) result = weir_internal_writer_leave_to_loop(channel, result);
   (void)result;
 }
 
@@ -278,7 +282,7 @@ static void send_at_once(weir_write_channel *channel, weir_internal_outgoing *te
   struct iovec buffers[WEIR_INTERNAL_WRITE_BUFFERS];
   int count = gather(channel, text, buffers);
   int sent = connection->transport->write(connection, buffers, count, false);
-  if (sent == -EAGAIN || sent == -ENOMEM || sent == -ENOBUFS) return;
+  if (sent == -EAGAIN || weir_internal_connection_passes(connection, sent)) return;
   if (sent < 0) {
     weir_internal_writer_fail(channel, sent);
     channel->gone += text->size;  // taken and lost, as what a buffer holds would be

@@ -5,11 +5,12 @@
 //
 // Every function below that suspends does so while the channel has no room. Besides what it names,
 // each returns 0, -ECANCELED, -ETIMEDOUT, -EBUSY while another coroutine writes, -EXDEV, -EINVAL
-// outside a coroutine, -ENOMEM, WEIR_E_CLOSED when the channel or connection is closed,
+// outside a coroutine, -ENOMEM, -ENOBUFS, WEIR_E_CLOSED when the channel or connection is closed,
 // -ECONNABORTED when it was aborted, the cause with which the channel was cancelled, or what the
-// transport reports (-EPIPE, -ECONNRESET, ...). A failure of the transport stays: every later
-// write, flush and the close return it again. No pointer to what is written is kept. What is
-// taken all or none may still be cut by what ends the channel: a cancel, an abort, a close.
+// transport reports (-EPIPE, -ECONNRESET, ...). A failure of the transport, other than for want of
+// memory, stays: every later write, flush and the close return it again. No pointer to what is
+// written is kept. What is taken all or none may still be cut by what ends the channel: a cancel,
+// an abort, a close.
 //
 // Example:
 //   static int run(void *argument) {

@@ -44,22 +44,24 @@ TEST_F(WriteFailure, ATimeoutOfTheTransportStaysToo) {
 }
 
 TEST_F(WriteFailure, NoMemoryInTheTransportDoesNotStay) {
-  WithScript([](ScriptedTransport &script) {
-    EXPECT_EQ(0, Line(script, "kept"));
-    script.FailWrites(-ENOMEM);
-    EXPECT_EQ(-ENOMEM, Flush(script));
-    script.FailWrites(0);
-    EXPECT_EQ(0, Flush(script));
-    EXPECT_EQ("kept\r\n", script.sent());
-    // Nor when it was met on the way, by a write that needed no room.
-    Configure(script, 4);
-    script.FailWrites(-ENOMEM);
-    EXPECT_EQ(0, Fully(script, "abcd"));
-    EXPECT_EQ(-ENOMEM, Fully(script, "e"));
-    script.FailWrites(0);
-    EXPECT_EQ(0, Fully(script, "e"));
-    EXPECT_EQ("kept\r\nabcde", script.sent());
-  });
+  for (int failure : {-ENOMEM, -ENOBUFS}) {
+    WithScript([failure](ScriptedTransport &script) {
+      EXPECT_EQ(0, Line(script, "kept"));
+      script.FailWrites(failure);
+      EXPECT_EQ(failure, Flush(script));
+      script.FailWrites(0);
+      EXPECT_EQ(0, Flush(script));
+      EXPECT_EQ("kept\r\n", script.sent());
+      // Nor when it was met on the way, by a write that needed no room.
+      Configure(script, 4);
+      script.FailWrites(failure);
+      EXPECT_EQ(0, Fully(script, "abcd"));
+      EXPECT_EQ(failure, Fully(script, "e"));
+      script.FailWrites(0);
+      EXPECT_EQ(0, Fully(script, "e"));
+      EXPECT_EQ("kept\r\nabcde", script.sent());
+    });
+  }
 }
 
 TEST_F(WriteFailure, NoMemoryForTheBufferTakesNothing) {

@@ -71,6 +71,7 @@ void World::CopyOut(Actor &actor, const Step &step, int kind) {
   End &end = *actor.end;
   Memory first(""), second("");
   bool was_cancelled = end.read_cause < 0;
+  size_t held = weir_read_buffered(end.reader);
   uint64_t count = 0;
   int result = std::min(first.result, second.result);
   bool begun = result == 0;
@@ -95,13 +96,21 @@ void World::CopyOut(Actor &actor, const Step &step, int kind) {
       return weir_copy_until(end.reader, BytesOf(until.delimiter), &until_options, target, &count);
     });
   }
+  size_t most = std::max(held, end.input->model.options().capacity);
+  bool limited_copy = begun && kind == 0 && step.high() < 8 && result == 0;
+  if (limited_copy && !end.closed && weir_read_buffered(end.reader) > most) {
+    Fail("a copy reads too far ahead");
+  }
   if (kind >= 2 && result < 0) {
     end.input->read_reasons.insert(result);
     end.input->write_reasons.insert(result);
   }
   bool cancelled = kind >= 2 && result < 0;
+  // What a target could not be given it may take a while to close.
+  end.input->copied = begun;
   std::string target = first.Close();
   std::string other = second.Close();
+  end.input->copied = false;
   if (!begun) return;
   if (was_cancelled && count > 0) Fail("a copy from a channel that was cancelled");
   // What a cancel has dropped tells nothing.
@@ -110,6 +119,33 @@ void World::CopyOut(Actor &actor, const Step &step, int kind) {
   if (target.size() != count && !(result < 0)) Fail("a copy counts other than the target has");
   if (target.size() != count) target = end.input->model.Some(static_cast<size_t>(count)).text;
   JudgeCopyOut(actor, kind, step, result, count, target);
+}
+
+// Of a copy that is refused, because another coroutine uses a channel of its, nothing is seen.
+void World::ProbeCopies(Actor &actor) {
+  const End &end = *actor.end;
+  bool reads = end.input->reading != Flight::kNone;
+  bool writes = end.output->writing != Flight::kNone;
+  if (!reads && !writes) return;
+  Memory memory("text"), other("");
+  if (memory.result == 0 && other.result == 0) {
+    int read_cause = weir_read_channel_cause(end.reader);
+    int write_cause = weir_write_channel_cause(end.writer);
+    int copied = -EBUSY, teed = -EBUSY;
+    if (reads) copied = weir_copy_and_close(end.reader, memory.writer(), nullptr, nullptr);
+    if (writes) teed = weir_tee(memory.reader(), other.writer(), end.writer, nullptr);
+    if (copied != -EBUSY || teed != -EBUSY) Fail("a busy channel is copied: %d, %d", copied, teed);
+    bool same = weir_read_channel_cause(end.reader) == read_cause &&
+                weir_write_channel_cause(end.writer) == write_cause;
+    if (!same) Fail("a copy that is refused cancels what others use");
+    for (Memory *each : {&memory, &other}) {
+      bool sound = weir_read_channel_cause(each->reader()) == 0 &&
+                   weir_write_channel_cause(each->writer()) == 0;
+      if (!sound) Fail("a copy that is refused cancels what is its own");
+    }
+  }
+  memory.Close();
+  other.Close();
 }
 
 // 0 copy, 1 copy_until, 2 tee.

@@ -31,6 +31,7 @@ struct Step {
 
 struct Program {
   bool custom = false;
+  bool across_loops = false;  // the pipe could be, though both ends are on one
   bool cr_ends_line = false;
   bool resynchronise = false;
   bool auto_flush[2] = {};
@@ -39,6 +40,8 @@ struct Program {
   size_t read_capacity = 0;
   size_t line_limit = 0;
   int failing_allocation = 0;
+  // For so many writes of each custom connection there is no memory, from the first of these on.
+  int first_refused = 0, refused = 0;
   std::vector<Step> steps[kActors];
   std::string material;  // of which all that is written consists, over and over
 };
@@ -61,6 +64,9 @@ inline Program DecodeProgram(const uint8_t *data, size_t size) {
   program.read_capacity = capacity(reading & 15);
   program.line_limit = capacity(reading >> 4);
   if ((flags & 32) != 0) program.failing_allocation = 1 + failing;
+  program.first_refused = 1 + (failing & 31);
+  if ((flags & 64) != 0 && program.custom) program.refused = 1 + (failing >> 5);
+  program.across_loops = (flags & 128) != 0;
   for (size_t count = 0; at < size && count < kMostSteps; count++) {
     uint8_t first = next();
     if (first == 0xFF) break;

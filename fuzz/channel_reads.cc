@@ -6,6 +6,7 @@
 #include <cstring>
 #include <vector>
 
+#include "channel/internal/read_channel.h"
 #include "fuzz/channel_world.h"
 
 namespace weir_fuzz {
@@ -30,10 +31,18 @@ StreamModel World::Visible(const Actor &actor) const {
   return visible;
 }
 
+void World::CheckIdle(const Actor &actor, const char *name) const {
+  const End &end = *actor.end;
+  if (end.closed || weir_read_buffered(end.reader) > 0) return;
+  if (end.reader->buffer != nullptr) Fail("%s waits with a buffer", name);
+  if (end.reader->past_search != nullptr) Fail("%s waits with a search", name);
+}
+
 // A read has waited until nothing happened any more. It must have had a reason.
 void World::CheckPatience(Actor &actor, const char *name, const Result &now) {
   Direction &input = *actor.end->input;
-  if (NoMemory() || input.uncertain) return;
+  CheckIdle(actor, name);
+  if (NoMemory() || InShortage() || input.uncertain) return;
   if (actor.end->read_cause < 0) Fail("%s waits although reading was cancelled", name);
   if (now.outcome != Outcome::kWait) Fail("%s waits for what is there", name);
   if (input.broken) Fail("%s waits although the stream broke off", name);

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <iterator>
 #include <set>
 #include <string>
 
@@ -15,10 +16,14 @@
 #include "fuzz/fail.h"
 #include "fuzz/stream_model.h"
 #include "testing/counting_allocator.h"
+#include "testing/custom_layer.h"
 #include "weir/channel.h"
 #include "weir/coroutine.h"
 
 namespace weir_fuzz {
+
+// A custom connection over one end of a pipe.
+using Layer = weir_testing::CustomLayer;
 
 enum class Flight { kNone, kSingle, kCopy };
 
@@ -30,6 +35,8 @@ struct Direction {
   std::set<int> read_reasons, write_reasons;
   // Operations that are suspended.
   Flight reading = Flight::kNone, writing = Flight::kNone;
+  // A copy has ended, and has yet to be compared.
+  bool copied = false;
   // How much of a write was taken will never be known.
   bool uncertain = false;
   // Whoever reads finds out in any case that the stream broke off.
@@ -48,12 +55,6 @@ struct End {
   bool closed = false;   // and must not be touched any more
   bool closing = false;  // a close is in flight, and what it has not sent cannot be seen
   int probes = 0;        // in flight: to whoever comes meanwhile the channel is busy
-};
-
-// A custom connection over one end of a pipe.
-struct Layer {
-  weir_connection *lower = nullptr;
-  int released = 0;
 };
 
 class World {
@@ -125,6 +126,7 @@ class World {
   void JudgeFailure(Actor &actor, const char *name, const Got &got);
   bool IsExcused(const Actor &actor, int result, const std::set<int> &reasons) const;
   void CheckPatience(Actor &actor, const char *name, const StreamModel::Result &now);
+  void CheckIdle(const Actor &actor, const char *name) const;
   StreamModel Visible(const Actor &actor) const;
 
   // Writing (channel_writes.cc)
@@ -148,6 +150,7 @@ class World {
   // Copying (channel_copies.cc)
   void CopyOut(Actor &actor, const Step &step, int kind);
   void CopyIn(Actor &actor, const Step &step, int kind);
+  void ProbeCopies(Actor &actor);
   void JudgeCopyOut(Actor &actor, int kind, const Step &step, int result, uint64_t count,
                     const std::string &target);
 
@@ -172,6 +175,14 @@ class World {
   static int64_t Until(const Actor &actor, int64_t least) {
     int64_t then = weir_now() + least;
     return (then | 63) + 1 + actor.number * 8 - weir_now();
+  }
+
+  // Output was refused a short time ago, and is still to be tried again.
+  bool InShortage() const {
+    constexpr int64_t kLongestPause = 100 * WEIR_MILLISECOND;
+    return std::any_of(std::begin(layers_), std::end(layers_), [](const Layer &layer) {
+      return layer.refused_at > 0 && weir_now() - layer.refused_at <= kLongestPause;
+    });
   }
 
   // Without memory anything may fail, but nothing may be lost.

@@ -24,6 +24,10 @@ void World::JudgeWriteFailure(Actor &actor, const char *name, int result) {
   if (!IsExcused(actor, result, output.write_reasons)) {
     Fail("%s: %s (%d)", name, weir_error_name(result), result);
   }
+  // In a pipe that is a cause that somebody has given.
+  bool passes = result == -ENOBUFS && !actor.end->closed && !program_.custom &&
+                weir_write_channel_cause(actor.end->writer) != result;
+  if (passes) Fail("%s: a cause does not stay", name);
   // Whoever reads would have made room.
   bool stuck = result == -ETIMEDOUT && actor.patient && !NoMemory();
   if (stuck && output.reading == Flight::kSingle) {

@@ -245,6 +245,32 @@ TEST_F(Splice, IdleCopiesHoldNoDescriptors) {
   EXPECT_EQ(1, counts.pipes);
 }
 
+TEST_F(Splice, AnIdleCopyHoldsNoBuffer) {
+  const std::string data = Pattern(40000);
+  SpliceCounts counts;
+  ExpectRelayRun(counts, [&] {
+    Relay relay = MakeRelay();
+    // No size that a loop keeps for others.
+    weir_read_channel_options options = {};
+    options.capacity = data.size();
+    EXPECT_EQ(0, weir_read_channel_configure(relay.from(), &options));
+    EXPECT_EQ(0, relay.sender.Send(data));
+    const long before = allocator().block_bytes();
+    weir_job *copy =
+        LaunchJob([&] { return weir_copy_and_close(relay.from(), relay.to(), nullptr, nullptr); });
+    std::string received;
+    EXPECT_EQ(0, relay.receiver.Receive(&received, data.size()));
+    EXPECT_TRUE(data == received);
+    EXPECT_EQ(0, weir_yield());
+    // The next bytes may be spliced: now it waits for these.
+    EXPECT_LT(allocator().block_bytes(), before + static_cast<long>(data.size()) / 2);
+    EXPECT_EQ(0, relay.sender.FinishWriting());
+    EXPECT_EQ(0, EndOf(copy));
+    CloseRelay(relay);
+    return 0;
+  });
+}
+
 TEST_F(Splice, WithoutPipesItGoesThroughMemory) {
   for (int error : {EMFILE, ENFILE, ENOMEM}) {
     SpliceCounts counts;

@@ -45,6 +45,9 @@ class PipeTest : public ChannelTest {
   weir_write_channel *writer() const { return writer_; }
   weir_read_channel *reader() const { return reader_; }
 
+  // Turns it on.
+  void AutoFlush() { writer_ = weir_open_write_channel(near_, true); }
+
   // Ends the writer's connection in peace.
   void CloseNear() { weir_connection_close(std::exchange(near_, nullptr)); }
 

@@ -48,7 +48,10 @@ struct ScriptedTransport::Operations {
     Of(self).lingered_++;
     if (!Of(self).lingers_) weir_internal_connection_lingered(self);
   }
-  static void Abort(weir_connection *self) { Of(self).aborted_++; }
+  static void Abort(weir_connection *self) {
+    Of(self).aborted_++;
+    if (Of(self).on_abort_) Of(self).on_abort_();
+  }
   static void Release(weir_connection *self) {
     auto *connection = reinterpret_cast<Connection *>(self);
     if (connection->script->watcher_ != nullptr) std::abort();

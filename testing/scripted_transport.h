@@ -8,7 +8,9 @@
 
 #include <cstddef>
 #include <deque>
+#include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "channel/internal/connection.h"
@@ -48,6 +50,8 @@ class ScriptedTransport {
   // The next |watch_write| or |finish_write| fails.
   void FailWatch(int code) { watch_failure_ = code; }
   void FailFinish(int code) { finish_failure_ = code; }
+  // What happens inside the transport's |abort|.
+  void OnAbort(std::function<void()> body) { on_abort_ = std::move(body); }
   // The transport's |linger| ends at once, by default, or when EndLinger is called.
   void LetLinger() { lingers_ = true; }
   void EndLinger() { weir_internal_connection_lingered(connection_); }
@@ -55,6 +59,7 @@ class ScriptedTransport {
   // What happened: what each write took, in order, and all of it together.
   const std::vector<std::string> &writes() const { return writes_; }
   std::string sent() const;
+  void ForgetWrites() { writes_.clear(); }
   // Reads and writes that were tried, in vain or not, and how many buffers the last write had.
   int reads_tried() const { return reads_tried_; }
   int writes_tried() const { return writes_tried_; }
@@ -91,6 +96,7 @@ class ScriptedTransport {
   int watch_failure_ = 0;
   int finish_failure_ = 0;
   bool lingers_ = false;
+  std::function<void()> on_abort_;
   weir_internal_wait_queue reader_queue_;
   weir_internal_wait_queue writer_queue_;
   weir_internal_watcher *watcher_ = nullptr;

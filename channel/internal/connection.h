@@ -55,11 +55,12 @@ struct weir_connection {
   weir_internal_closing closing;
   int outcome;                           // what the close returns if nothing else has failed
   bool expired;                          // the close takes no more time
+  uint8_t abort_state;                   // a weir_internal_distant_abort
   struct weir_internal_closer *closer;   // the coroutine that waits for the close, or NULL
-  weir_internal_timer timer;             // of the close
+  int64_t close_deadline;                // of a close that waits
+  weir_internal_timer timer;             // of the writer's pause and the close, whichever is first
   weir_internal_loop_waiter background;  // linked while the loop sends or closes
   weir_internal_message abort_message;   // from another loop
-  weir_internal_distant_abort abort_state;
 };
 
 // weir_internal_connection_init prepares a zeroed |connection| for |transport|.
@@ -130,6 +131,17 @@ WEIR_MUST_USE static inline int weir_internal_connection_enter(weir_connection *
 // run, so that the connection is still there when it fails.
 WEIR_MUST_USE int weir_internal_connection_enter_at_once(weir_connection *connection, bool *busy);
 
+// weir_internal_is_shortage tells whether |failure| says that there is no memory now.
+static inline bool weir_internal_is_shortage(int failure) {
+  return failure == -ENOMEM || failure == -ENOBUFS;
+}
+
+// weir_internal_connection_passes tells whether |failure| of writing, ending or watching is only
+// for now. Where writes fail only because of the peer it is the peer's cause, and stays.
+static inline bool weir_internal_connection_passes(const weir_connection *connection, int failure) {
+  return weir_internal_is_shortage(failure) && connection->transport->cancel_read == NULL;
+}
+
 // weir_internal_connection_breaks tells whether |failure| of a read or write is the transport's,
 // which stays, and not one of that operation alone.
 bool weir_internal_connection_breaks(const weir_connection *connection, int failure);
@@ -161,6 +173,12 @@ void weir_internal_connection_close_on(weir_connection *connection);
 
 // weir_internal_connection_hurry lets a close take no more time. It may free the connection.
 void weir_internal_connection_hurry(weir_connection *connection);
+
+// weir_internal_connection_wake_at ends the writer's pause at |when|; WEIR_FOREVER: there is none.
+void weir_internal_connection_wake_at(weir_connection *connection, int64_t when);
+
+// What the timer calls.
+void weir_internal_connection_time_came(weir_internal_timer *timer);
 
 static inline weir_connection *weir_internal_reader_connection(weir_read_channel *channel) {
   return WEIR_INTERNAL_CONTAINER(channel, weir_connection, reader);

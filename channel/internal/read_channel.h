@@ -55,14 +55,16 @@ struct weir_read_channel {
   // The caller's memory, while bytes are read straight into it.
   char *direct;
   size_t direct_size;
-  // Of the last search for a delimiter whose deadline has passed; or NULL.
+  // Of the last search for a delimiter whose deadline has passed, as long as what it has searched
+  // is held; or NULL.
   struct weir_internal_past_search *past_search;
   int failure;  // of the transport, or the cause of a cancel; it stays
+  // Of a copy, whose reads in flight may use a large buffer: how much of that, or 0.
+  uint32_t bulk;
   // An operation that waits for other channels, too; NULL for the usual ones.
   weir_internal_interruptible *holder;
   bool ended;          // the transport has reported the end of the stream
   bool for_line;       // the read in flight is for a line, which may use all of the buffer
-  bool in_bulk;        // the reads in flight are for a copy, which may use a large buffer
   bool ahead;          // what does not fit into |direct| may go into the buffer
   bool resynchronise;  // as in the options
   bool cancelled;      // |failure| is the cause of weir_read_channel_cancel
@@ -74,8 +76,11 @@ void weir_internal_reader_init(weir_read_channel *channel);
 // weir_internal_reader_release gives back the buffer, and what else the channel holds.
 void weir_internal_reader_release(weir_read_channel *channel);
 
-// weir_internal_reader_forget_search gives back |past_search|.
+// weir_internal_reader_forget_search gives back |past_search|;
+// weir_internal_reader_forget_useless_search does if the bytes that it searched were read, and
+// there must be one.
 void weir_internal_reader_forget_search(weir_read_channel *channel);
+void weir_internal_reader_forget_useless_search(weir_read_channel *channel);
 
 // weir_internal_reader_fill waits for bytes and puts them behind those that the buffer holds, which
 // are fewer than the channel's limit. Returns their number, 0 at the end of the stream, or a

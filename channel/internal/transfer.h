@@ -23,8 +23,9 @@ typedef struct weir_internal_transfer {
 } weir_internal_transfer;
 
 // weir_internal_transfer_check tells whether the channels are the caller's to use: -EBUSY or -EXDEV
-// when one is in the hands of another coroutine or thread, and -EINVAL outside a coroutine,
-// otherwise 0. Those of others must not suffer from whatever happens to the caller.
+// when one is in the hands of another coroutine or loop, and -EINVAL outside a coroutine; otherwise
+// 0, and until the caller suspends weir_internal_transfer_begin returns none of the three because
+// of others. Those of others must not suffer from whatever happens to the caller.
 WEIR_MUST_USE int weir_internal_transfer_check(const weir_internal_transfer *self);
 
 // weir_internal_transfer_begin takes hold of the channels. Returns 0, or a negative code, and then

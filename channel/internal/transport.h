@@ -37,7 +37,8 @@ typedef struct weir_internal_transport {
 
   // Takes bytes from |buffers|, one or more, none empty, and returns how many, at least 1.
   // -EAGAIN when it can take none and |wait| is false; otherwise it suspends, with the failures of
-  // |read|. Keeps no pointer to the buffers.
+  // |read|. Keeps no pointer to the buffers. -ENOMEM and -ENOBUFS, also of |watch_write| and
+  // |finish_write|, say that it may be tried again; but for a transport with |cancel_read|.
   int (*write)(weir_connection *self, const struct iovec *buffers, int count, bool wait);
 
   // Makes a |read| (|write|) that is suspended in another coroutine return |reason|.

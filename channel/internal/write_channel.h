@@ -25,7 +25,9 @@ struct weir_write_channel {
   bool busy;        // an operation is in flight
   bool auto_flush;  // as weir_open_write_channel says
   bool closed;      // the end of the stream was sent
-  bool watching;    // |watcher| waits for the transport
+  bool watching;    // the loop is to send: when |watcher| is told, or the pause has ended
+  bool pausing;     // it is the pause, for which the connection's timer stands
+  uint8_t pauses;   // those, each longer than the last one, since something was sent
   bool cut;         // a close has ended a write in the middle of its text
   bool cancelled;   // |failure| is the cause of weir_write_channel_cancel
   // An operation that waits for other channels, too; NULL for the usual ones.
@@ -98,13 +100,14 @@ int weir_internal_writer_failed(weir_write_channel *channel, int failure);
 // Sending without a coroutine (auto_flush.c)
 //
 // weir_internal_writer_send sends what it can without waiting. Returns 0 when nothing is left;
-// -EAGAIN when the transport takes no more for now; -ENOMEM; or the failure of the transport.
+// -EAGAIN when the transport takes no more for now; a failure that passes; or one that stays.
 WEIR_MUST_USE int weir_internal_writer_send(weir_write_channel *channel);
 
-// weir_internal_writer_watch lets the loop send the rest, after an -EAGAIN. Returns 0, or the
-// failure of the transport, which stays. weir_internal_writer_try_to_watch keeps no failure.
-WEIR_MUST_USE int weir_internal_writer_watch(weir_write_channel *channel);
-WEIR_MUST_USE int weir_internal_writer_try_to_watch(weir_write_channel *channel);
+// weir_internal_writer_leave_to_loop lets the loop go on after |result|, of a send or of the
+// transport's |finish_write|: after -EAGAIN when the transport tells, after a failure that passes
+// when some time has. Returns 0; |result| when that is another one; or why the transport cannot
+// tell. None of them is kept.
+WEIR_MUST_USE int weir_internal_writer_leave_to_loop(weir_write_channel *channel, int result);
 
 // weir_internal_writer_rest makes the loop and the coroutine forget what they were to send, so that
 // the caller can do it. Legal when they have nothing to send.
@@ -118,9 +121,10 @@ static inline void weir_internal_writer_arm(weir_write_channel *channel) {
   }
 }
 
-// What the hook and the watcher call.
+// What the hook, the watcher and the connection's timer call.
 void weir_internal_writer_hook(weir_internal_pre_suspend *hook);
 void weir_internal_writer_ready(weir_internal_watcher *watcher);
+void weir_internal_writer_pause_ended(weir_write_channel *channel);
 
 #ifdef __cplusplus
 }

@@ -41,27 +41,27 @@ class Profile:
         return ordered[:count]
 
 
-def profile(server_command, generator, workload, rounds):
+def profile(server_command, generator, workload, rounds, serve=processes.Server):
     """The profile of one unit of the workload.
 
     Two runs, one with twice the rounds, are subtracted, so that start and end of the program and of
     the connections do not count.
     """
-    short, short_units = _costs(server_command, generator, workload, rounds)
-    long, long_units = _costs(server_command, generator, workload, 2 * rounds)
+    short, short_units = _costs(server_command, generator, workload, rounds, serve)
+    long, long_units = _costs(server_command, generator, workload, 2 * rounds, serve)
     long.subtract(short)
     units = long_units - short_units
     costs = {place: cost / units for place, cost in long.items() if cost != 0}
     return Profile(costs, os.path.basename(os.path.realpath(server_command[0])))
 
 
-def _costs(server_command, generator, workload, rounds):
+def _costs(server_command, generator, workload, rounds, serve):
     with tempfile.TemporaryDirectory() as folder:
         out = os.path.join(folder, "callgrind.out")
         # Names in full make the file easy to read.
         valgrind = ["valgrind", "--tool=callgrind", "--quiet", "--compress-strings=no",
                     "--compress-pos=no", f"--callgrind-out-file={out}"]
-        with processes.Server(valgrind + server_command) as server:
+        with serve(valgrind + server_command) as server:
             with processes.Load(generator, server.port, workload) as load:
                 units = load.run_rounds(rounds)
         with open(out, encoding="utf-8") as file:

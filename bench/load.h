@@ -35,11 +35,12 @@ typedef struct load_mode {
   uint64_t (*run)(load_limit limit);
 } load_mode;
 
-extern const load_mode load_echo;     // a batch of lines, again when all of it is back
-extern const load_mode load_connect;  // the same on a new connection each time
-extern const load_mode load_idle;     // one batch at the beginning, then nothing
-extern const load_mode load_sink;     // bytes, as fast as the server takes them
-extern const load_mode load_stream;   // bytes that come back, all the time in both directions
+extern const load_mode load_echo;       // a batch of lines, again when all of it is back
+extern const load_mode load_connect;    // the same on a new connection each time
+extern const load_mode load_idle;       // one batch at the beginning, then nothing
+extern const load_mode load_sink;       // bytes, as fast as the server takes them
+extern const load_mode load_stream;     // bytes that come back, all the time in both directions
+extern const load_mode load_datagrams;  // a burst of datagrams, again when all of it is back
 
 // load_die prints a message, with errno's text if |error| is not 0, and ends the program.
 _Noreturn void load_die(const char *message, int error);

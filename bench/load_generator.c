@@ -11,7 +11,7 @@
 //   rounds N      load until every connection has done N rounds
 //
 // Each is answered, when nothing is in flight any more, by "done UNITS SECONDS". Units are lines,
-// or in the modes sink and stream bytes.
+// or datagrams, or in the modes sink and stream bytes.
 
 #include <arpa/inet.h>
 #include <getopt.h>
@@ -21,14 +21,14 @@
 
 #include "bench/load.h"
 
-static const load_mode *const modes[] = {&load_echo, &load_connect, &load_idle, &load_sink,
-                                         &load_stream};
+static const load_mode *const modes[] = {&load_echo, &load_connect, &load_idle,
+                                         &load_sink, &load_stream,  &load_datagrams};
 enum { MODES = sizeof modes / sizeof modes[0] };
 
 static _Noreturn void usage(void) {
   fprintf(stderr,
           "usage: load_generator --port=PORT [--host=HOST] [--connections=N] [--line=BYTES]\n"
-          "           [--in-flight=N] [--mode=echo|connect|idle|sink|stream]\n");
+          "           [--in-flight=N] [--mode=echo|connect|idle|sink|stream|datagrams]\n");
   exit(2);
 }
 

@@ -38,6 +38,25 @@ class Faulty:
                 client.sendall(answer)
 
 
+class FaultyDatagrams:
+    """A server that answers each datagram with those that `answer` makes of it."""
+
+    def __init__(self, answer):
+        self._answer = answer
+        self._socket = socket.socket(type=socket.SOCK_DGRAM)
+        self._socket.bind((HOST, 0))
+        self.port = self._socket.getsockname()[1]
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self):
+        count = 0
+        while True:
+            data, peer = self._socket.recvfrom(65536)
+            count += 1
+            for answer in self._answer(data, count):
+                self._socket.sendto(answer, peer)
+
+
 def run(port, orders, *options):
     """The finished generator."""
     return subprocess.run([GENERATOR, f"--port={port}", *options], input=orders,
@@ -108,6 +127,53 @@ class FaultyServers(unittest.TestCase):
 
     def test_an_idle_connection_that_speaks(self):
         self.assert_refused(lambda data, count: data + b"x" * (count == 2), "", "--mode=idle")
+
+
+class FaultyServersOfDatagrams(unittest.TestCase):
+    def assert_refused(self, answer, reason, *options):
+        result = run(FaultyDatagrams(answer).port, "rounds 3\n", "--mode=datagrams", *options)
+        self.assertEqual(result.returncode, 1, result)
+        self.assertIn(reason, result.stderr)
+
+    def test_a_right_one(self):
+        for options in ((), ("--in-flight=32",), ("--connections=3", "--line=1400")):
+            result = run(FaultyDatagrams(lambda data, _: [data]).port, "rounds 3\ngo 0.02\n",
+                         "--mode=datagrams", *options)
+            self.assertEqual((result.returncode, result.stderr), (0, ""))
+
+    def test_a_changed_byte(self):
+        self.assert_refused(lambda data, _: [data[:30] + b"\0" + data[31:]], "not what was sent")
+
+    def test_one_that_is_too_long_or_too_short(self):
+        self.assert_refused(lambda data, _: [data + b"x"], "not what was sent")
+        self.assert_refused(lambda data, _: [data[:-1]], "not what was sent")
+
+    def test_the_datagram_before_again(self):
+        seen = []
+
+        def answer(data, _):
+            seen.append(data)
+            return [seen[max(len(seen) - 2, 0)]]
+        self.assert_refused(answer, "not what was sent")
+
+    def test_one_twice(self):
+        self.assert_refused(lambda data, count: [data] * (1 + (count == 2)), "", "--in-flight=2")
+
+    def test_datagrams_swapped(self):
+        kept = []
+
+        def answer(data, count):
+            kept.append(data)
+            return [] if count % 2 else [kept.pop(), kept.pop()]
+        self.assert_refused(answer, "not what was sent", "--in-flight=2")
+
+    def test_nobody(self):
+        with socket.socket(type=socket.SOCK_DGRAM) as bound:
+            bound.bind((HOST, 0))
+            port = bound.getsockname()[1]
+        result = run(port, "", "--mode=datagrams")
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("refused", result.stderr)
 
 
 class Reference(unittest.TestCase):

@@ -3,8 +3,8 @@
 
 import unittest
 
-import echo
 import measurements
+import runner
 import table
 import workloads
 
@@ -53,7 +53,7 @@ class Gates(unittest.TestCase):
         self.assertIn("| 2.00 ", table.markdown([measurements.Result(CALLS, 2.0)]))
 
     def test_check_takes_nothing_but_a_verdict(self):
-        self.assertEqual(echo.missed_rows([
+        self.assertEqual(runner.missed_rows([
             measurements.Result(UNGATED), measurements.Result(CALLS, 2.0),
             measurements.Result(RATIO, note="not measured"),
             measurements.Result(WAITS, 1.0, 1.0, 1.0, is_cut=True),

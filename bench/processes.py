@@ -32,9 +32,9 @@ def never_preempting(core):
     os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
-def free_port():
+def free_port(kind=socket.SOCK_STREAM):
     """A port that nobody listens on for now."""
-    with socket.socket() as probe:
+    with socket.socket(type=kind) as probe:
         probe.bind((HOST, 0))
         return probe.getsockname()[1]
 
@@ -42,8 +42,10 @@ def free_port():
 class Server:
     """A running server: `command` with its host and port added."""
 
+    _kind = socket.SOCK_STREAM
+
     def __init__(self, command, core=None, environment=None, prepare=pinned):
-        self.port = free_port()
+        self.port = free_port(self._kind)
         self.name = os.path.basename(command[0])
         self._process = subprocess.Popen(
             command + [HOST, str(self.port)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
@@ -60,12 +62,14 @@ class Server:
         give_up = time.monotonic() + PATIENCE
         while True:
             try:
-                socket.create_connection((HOST, self.port)).close()
-                return
+                return self._reach()
             except OSError as error:
                 if self._process.poll() is not None or time.monotonic() > give_up:
                     raise ProgramFailed(f"{self.name} does not listen: {error}") from error
                 time.sleep(0.005)
+
+    def _reach(self):
+        socket.create_connection((HOST, self.port)).close()
 
     def cpu_time(self):
         """The nanoseconds of CPU time that it has used, once it has nothing to do."""
@@ -92,6 +96,20 @@ class Server:
 
     def __exit__(self, *_):
         self.stop()
+
+
+class DatagramServer(Server):
+    """A server that sends datagrams back."""
+
+    _kind = socket.SOCK_DGRAM
+
+    def _reach(self):
+        with socket.socket(type=self._kind) as probe:
+            probe.settimeout(PATIENCE)
+            probe.connect((HOST, self.port))
+            probe.send(b"there?")
+            # Refused as long as nobody has bound the port.
+            probe.recv(64)
 
 
 class CountedServer(Server):

@@ -20,6 +20,7 @@ enum { PREFETCH_BEFORE = 320, PREFETCH_BEHIND = 128, CACHE_LINE = 64 };
 // The events that stay once seen. After any of them a short read proves nothing: the end of the
 // stream or more data may be behind it without a further edge.
 static const uint32_t sticky_events = EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI;
+static const uint32_t watched_events = EPOLLIN | EPOLLRDHUP | EPOLLPRI | EPOLLET;
 static const uint32_t read_events = EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR;
 static const uint32_t write_events = EPOLLOUT | EPOLLHUP | EPOLLERR;
 
@@ -158,20 +159,24 @@ static void descriptor_ready(weir_internal_registration *registration, uint32_t 
   }
 }
 
+static int watch(weir_internal_selector_loop *loop, const weir_internal_descriptor *descriptor,
+                 int operation, uint32_t events) {
+  const weir_internal_system_calls *calls = calls_of(loop);
+  struct epoll_event event = {
+      .events = events,
+      .data = {.u64 = weir_internal_slot_name(&loop->slots, descriptor->registration.slot)},
+  };
+  return calls->epoll_control(calls->context, loop->epoll_fd, operation, descriptor->fd, &event);
+}
+
 static int bind_descriptor(weir_internal_selector_loop *loop,
                            weir_internal_descriptor *descriptor) {
-  const weir_internal_system_calls *calls = calls_of(loop);
   descriptor->registration.ready = descriptor_ready;
   int result = weir_internal_slot_take(&loop->slots, &descriptor->registration);
   if (result < 0) return result;
-  uint32_t slot = descriptor->registration.slot;
-  struct epoll_event event = {
-      .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET,
-      .data = {.u64 = weir_internal_slot_name(&loop->slots, slot)},
-  };
-  result =
-      calls->epoll_control(calls->context, loop->epoll_fd, EPOLL_CTL_ADD, descriptor->fd, &event);
-  if (result < 0) weir_internal_slot_return(&loop->slots, slot);
+  uint32_t events = watched_events | (descriptor->room_on_demand ? 0 : EPOLLOUT);
+  result = watch(loop, descriptor, EPOLL_CTL_ADD, events);
+  if (result < 0) weir_internal_slot_return(&loop->slots, descriptor->registration.slot);
   return result;
 }
 
@@ -296,6 +301,18 @@ static int receive_from(weir_internal_operation *operation) {
   return result;
 }
 
+// Nothing can be sent now: returns -EAGAIN, or why the kernel will not tell when something can. If
+// there is room again already, the change of the registration brings an event.
+static int no_room(weir_internal_descriptor *descriptor) {
+  if (descriptor->room_on_demand) {
+    int result = watch(descriptor->loop, descriptor, EPOLL_CTL_MOD, watched_events | EPOLLOUT);
+    if (result < 0) return result;
+    descriptor->room_on_demand = false;
+  }
+  descriptor->ready[WEIR_INTERNAL_WRITE] = false;
+  return -EAGAIN;
+}
+
 static int send_to(weir_internal_operation *operation) {
   weir_internal_descriptor *descriptor = operation->descriptor;
   const weir_internal_system_calls *calls = descriptor->selector->calls;
@@ -307,8 +324,7 @@ static int send_to(weir_internal_operation *operation) {
                             operation->with.datagram.size, address, address_size);
   } while (result == -EINTR);
   if (result > 0) weir_internal_spend((size_t)result);
-  if (result == -EAGAIN) descriptor->ready[WEIR_INTERNAL_WRITE] = false;
-  return result;
+  return result == -EAGAIN ? no_room(descriptor) : result;
 }
 
 // In a batch a small datagram costs about a quarter of a system call.
@@ -345,8 +361,7 @@ static int send_messages(weir_internal_operation *operation) {
                                   operation->with.messages.count);
   } while (result == -EINTR);
   if (result > 0) spend_datagrams(result);
-  if (result == -EAGAIN) descriptor->ready[WEIR_INTERNAL_WRITE] = false;
-  return result;
+  return result == -EAGAIN ? no_room(descriptor) : result;
 }
 
 static int begin_connect(weir_internal_operation *operation) {

@@ -8,6 +8,8 @@
 // Many sockets may wait at once, each in a coroutine with a page of stack.
 _Static_assert(sizeof(weir_udp_socket) <= 768, "an idle datagram socket has become too large");
 
+enum { MOST_DROPPED = 4096 };
+
 weir_udp_builder weir_udp(weir_selector *selector) {
   weir_udp_builder builder = {.selector = selector};
   return builder;
@@ -39,6 +41,7 @@ static int open_socket(weir_udp_socket *self, const weir_udp_options *options, i
   int fd = calls->socket(calls->context, family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return fd;
   weir_internal_descriptor_open(&self->descriptor, self->selector, fd, false);
+  self->descriptor.room_on_demand = true;
   return weir_internal_udp_set_options(calls, fd, family, options);
 }
 
@@ -74,14 +77,15 @@ static int open_bound(weir_udp_socket *self, const weir_udp_options *options,
 }
 
 // Before it was connected, anybody could send to the socket's port. A system call that fails here
-// leaves nothing behind that the next one would not tell.
+// leaves nothing behind that the next one would not tell. So many is more than fit into a socket's
+// queue by default, and few enough for a peer who sends all the time not to keep the thread.
 static void drop_what_strangers_sent(weir_udp_socket *self) {
   const weir_internal_system_calls *calls = weir_internal_selector_calls(self->selector);
   char nothing;
-  int result;
-  do {
+  int result = 0;
+  for (int i = 0; i < MOST_DROPPED && (result >= 0 || result == -EINTR); i++) {
     result = calls->receive_from(calls->context, self->descriptor.fd, &nothing, 0, NULL, NULL);
-  } while (result >= 0 || result == -EINTR);
+  }
 }
 
 // A unix socket needs a name to be answered, which the kernel gives to one that asks for no name in

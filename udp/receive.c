@@ -9,6 +9,9 @@ static void finish_address(const weir_udp_socket *socket, weir_address *address,
     *address = socket->remote;
     return;
   }
+  // The kernel says the size of a path of 108 bytes with the NUL for which there was no room, and
+  // takes none that is so large.
+  if (size > sizeof address->socket.local) size = sizeof address->socket.local;
   address->size = size > sizeof address->socket.any.sa_family ? size : 0;
   weir_internal_udp_unmap(address);
 }

@@ -1,19 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Sending. The kernel mostly has room at once. When it has none, one coroutine waits for it in the
-// descriptor and all others behind that one, in the order in which they came.
+// descriptor and all others behind that one, in the order in which they came; but see await_room.
 
 #include "udp/internal/udp_socket.h"
 
+// Whoever had the turn leaves it to the first one who waits, who is told so: nobody comes in
+// between.
 static int await_turn(weir_udp_socket *socket) {
-  int64_t until = WEIR_FOREVER;
-  if (socket->sending && socket->socket_timeout > 0) until = weir_now() + socket->socket_timeout;
-  while (socket->sending) {
-    int result = weir_internal_wait_queue_wait_for(&socket->senders, until, "write");
-    if (socket->closing) return WEIR_E_CLOSED;
-    if (result < 0) return result;
+  if (!socket->sending) {
+    socket->sending = true;
+    return 0;
   }
-  return 0;
+  int64_t until = WEIR_FOREVER;
+  if (socket->socket_timeout > 0) until = weir_now() + socket->socket_timeout;
+  int result = weir_internal_wait_queue_wait_for(&socket->senders, until, "write");
+  return socket->closing ? WEIR_E_CLOSED : result;
+}
+
+static void end_turn(weir_udp_socket *socket) {
+  socket->sending = weir_internal_wait_queue_wake_one(&socket->senders, 0);
 }
 
 // When a unix socket that is not connected finds the queue of another one full, the kernel does not
@@ -23,12 +29,14 @@ static bool may_miss_room(const weir_udp_socket *socket) {
   return !socket->connected && socket->local.socket.any.sa_family == AF_UNIX;
 }
 
-// So it has to look again now and then.
+// So each of its senders looks again now and then, without turns: the queues of their targets have
+// nothing to do with each other.
 static int await_room(weir_udp_socket *socket, weir_internal_operation *operation) {
   const int64_t longest_pause = 16 * WEIR_MILLISECOND;
   int64_t patience = socket->socket_timeout;
   int64_t until = patience > 0 ? weir_now() + patience : WEIR_FOREVER;
   for (int64_t pause = WEIR_MILLISECOND;;) {
+    socket->descriptor.ready[WEIR_INTERNAL_WRITE] = true;
     int result = weir_internal_try(operation);
     if (result != -EAGAIN) return result;
     int64_t now = weir_now();
@@ -39,7 +47,6 @@ static int await_room(weir_udp_socket *socket, weir_internal_operation *operatio
     if (socket->closing) return WEIR_E_CLOSED;
     if (result != -ETIME) return result;
     if (pause < longest_pause) pause *= 2;
-    socket->descriptor.ready[WEIR_INTERNAL_WRITE] = true;
   }
 }
 
@@ -53,15 +60,14 @@ static int await_sent_again(weir_udp_socket *socket, weir_internal_operation *op
 }
 
 static int await_sent(weir_udp_socket *socket, weir_internal_operation *operation) {
-  int result = await_turn(socket);
-  if (result < 0) return result;
   operation->descriptor = &socket->descriptor;
   operation->timeout = socket->socket_timeout;
-  socket->sending = true;
-  result = may_miss_room(socket) ? await_room(socket, operation) : weir_internal_await(operation);
+  if (may_miss_room(socket)) return await_room(socket, operation);
+  int result = await_turn(socket);
+  if (result < 0) return result;
+  result = weir_internal_await(operation);
   if (result == -ENOTCONN && socket->connected) result = await_sent_again(socket, operation);
-  socket->sending = false;
-  (void)weir_internal_wait_queue_wake_one(&socket->senders, 0);
+  end_turn(socket);
   return result;
 }
 
@@ -124,12 +130,15 @@ static int send_all(weir_udp_socket *socket, const weir_datagram *datagrams, siz
   size_t done = 0;
   while (done < count) {
     int result = send_some(socket, datagrams + done, count - done);
+    // Whatever was sent, the socket will be gone.
+    if (result == WEIR_E_CLOSED) return result;
     if (result < 0) return done > 0 ? (int)done : result;
     done += (size_t)result;
     if (done == count) break;
     // Others may run between the steps, and one of them may close the socket.
     result = weir_internal_enter(socket->loop);
-    if (result < 0 || socket->closing) break;
+    if (socket->closing) return WEIR_E_CLOSED;
+    if (result < 0) break;
   }
   return (int)done;
 }

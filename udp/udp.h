@@ -125,7 +125,8 @@ typedef struct weir_datagram {
 
 // weir_udp_receive suspends until a datagram has come, and puts it into |datagram|, whose |data|
 // and |capacity| the caller has set; all other fields are overwritten. An IPv4 sender is shown as
-// one also by a socket of both kinds. No datagram is larger than 65,535 bytes. Returns 0;
+// one also by a socket of both kinds; a unix socket without a name has no address, |size| 0. No
+// datagram of UDP is larger than 65,535 bytes, one of a unix socket can be. Returns 0;
 // -ECONNREFUSED, -EHOSTUNREACH and so on, see above; -ECANCELED, -ETIMEDOUT, -ETIME, and then no
 // datagram was taken; -EBUSY when another coroutine is receiving; WEIR_E_CLOSED when the socket is
 // closed meanwhile; -EXDEV; -EINVAL outside a coroutine; or what else recvfrom(2) reports.
@@ -140,13 +141,14 @@ WEIR_MUST_USE int weir_udp_receive_batch(weir_udp_socket *socket, weir_datagram 
                                          size_t count);
 
 // weir_udp_send sends |data| as one datagram to |address|, or where the socket is connected to if
-// that is NULL; suspends while the kernel has no room for it. What the kernel has taken may still
-// be lost on its way. Returns 0; -EMSGSIZE when it is too large for a datagram; -EDESTADDRREQ
-// without an address on a socket that is not connected; -EISCONN for another address than that to
-// which it is; -EACCES for a broadcast address without the option; -ECONNREFUSED, -EHOSTUNREACH and
-// so on, see above; -ECANCELED, -ETIMEDOUT, -ETIME, and then it was not sent; WEIR_E_CLOSED when
-// the socket is closed meanwhile; -EXDEV; -EINVAL outside a coroutine; or what else sendto(2)
-// reports.
+// that is NULL; suspends while the kernel has no room for it. Coroutines that wait for room send in
+// the order in which they came; not those of a unix socket that is not connected, where each waits
+// for its own receiver. What the kernel has taken may still be lost on its way. Returns 0;
+// -EMSGSIZE when it is too large for a datagram; -EDESTADDRREQ without an address on a socket that
+// is not connected; -EISCONN for another address than that to which it is; -EACCES for a broadcast
+// address without the option; -ECONNREFUSED, -EHOSTUNREACH and so on, see above; -ECANCELED,
+// -ETIMEDOUT, -ETIME, and then it was not sent; WEIR_E_CLOSED when the socket is closed meanwhile;
+// -EXDEV; -EINVAL outside a coroutine; or what else sendto(2) reports.
 WEIR_MUST_USE int weir_udp_send(weir_udp_socket *socket, weir_bytes data,
                                 const weir_address *address);
 
@@ -154,8 +156,8 @@ WEIR_MUST_USE int weir_udp_send(weir_udp_socket *socket, weir_bytes data,
 // to WEIR_DATAGRAM_BATCH of them; of each it uses |data|, |size| and |address|, which may have no
 // |size| on a connected socket. So what weir_udp_receive_batch received can be sent back as it is.
 // Suspends like weir_udp_send. Returns how many were sent: all, or fewer when something happened to
-// the next one, which can then be sent again to learn what it was, if it lasts; if that is the
-// first one, as weir_udp_send.
+// the next one, such as a deadline; that one can then be sent again to learn what it was, if it
+// lasts. If it was the first one, returns as weir_udp_send; and WEIR_E_CLOSED whatever was sent.
 WEIR_MUST_USE int weir_udp_send_batch(weir_udp_socket *socket, const weir_datagram *datagrams,
                                       size_t count);
 

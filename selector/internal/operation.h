@@ -51,6 +51,9 @@ typedef struct weir_internal_descriptor {
   uint32_t seen;                         // EPOLL bits that stay: the end and the exceptions
   bool ready[2];      // by direction; false: an attempt now would be told to wait
   bool short_is_dry;  // a stream on which a short read means that no more is there
+  // The kernel is not asked to tell of room before a send has found none. For datagrams, where it
+  // would tell of it whenever one has left: a wake-up for each, and nobody waits for it.
+  bool room_on_demand;
 } weir_internal_descriptor;
 
 // The lowest bit of a kind is its direction.

@@ -21,14 +21,14 @@ struct weir_udp_socket {
   weir_internal_loop *loop;  // of the first operation; NULL before it. Atomic
   bool connected;
   bool receiving;
-  bool sending;  // one is inside the descriptor; the others wait in |senders|
+  bool sending;  // one has its turn in the descriptor; the others wait in |senders|
   bool closing;
   int64_t socket_timeout;
   // How many coroutines are inside. The last one tells the close.
   int inside;
   weir_internal_reply *left;
   weir_internal_wait_queue senders;
-  weir_internal_wait_queue room;  // the one that looks now and then; see send.c
+  weir_internal_wait_queue room;  // those that look now and then; see send.c
   weir_address local;
   weir_internal_socket_file file;  // of a unix socket
   weir_address remote;             // if it is connected

@@ -21,7 +21,7 @@ int weir_scope_open(weir_scope **out, const weir_scope_options *options) {
   weir_internal_coroutine *owner = weir_internal_running();
   if (out == NULL) return -EINVAL;
   *out = NULL;
-  if (owner == NULL) return -EINVAL;
+  if (owner == NULL || owner->scopes_ended) return -EINVAL;
   weir_scope *scope = (weir_scope *)weir_internal_allocate(sizeof *scope);
   if (scope == NULL) return -ENOMEM;
   weir_internal_scope_init(scope, owner);
@@ -36,7 +36,8 @@ int weir_scope_open(weir_scope **out, const weir_scope_options *options) {
 weir_scope *weir_internal_scope_resolve(weir_scope *scope) {
   weir_internal_coroutine *current = weir_internal_running();
   if (current == NULL) return NULL;
-  return scope != NULL ? scope : &current->own_scope;
+  if (scope != NULL) return scope;
+  return current->scopes_ended ? NULL : &current->own_scope;
 }
 
 int weir_scope_wait(weir_scope *scope) {
@@ -107,6 +108,7 @@ void weir_internal_scopes_end(weir_internal_coroutine *coroutine, int result) {
   }
   if (result < 0) weir_internal_scope_cancel_children(own, cause);
   weir_internal_scope_join(own);
+  coroutine->scopes_ended = true;
 }
 
 void weir_internal_scope_child_ended(weir_scope *scope, weir_internal_coroutine *child,

@@ -77,6 +77,7 @@ struct weir_internal_coroutine {
   weir_internal_link sibling;                  // in the parent's children
   weir_internal_list scopes;  // own_scope first, then those opened, outermost first
   weir_scope own_scope;
+  bool scopes_ended;  // for good: what is left of it is to destroy its locals
   weir_job *job;  // NULL when nobody holds a handle
   // Of a coroutine that another loop launched, and of the proxy that stands for it there; see
   // remote.c. Otherwise NULL.
@@ -224,7 +225,8 @@ int weir_internal_coroutine_check(weir_internal_coroutine *coroutine);
 // changed.
 void weir_internal_coroutine_look_again(weir_internal_coroutine *coroutine);
 
-// Returns the scope that |scope| names for the current coroutine, or NULL when there is none.
+// Returns the scope that |scope| names for the current coroutine, or NULL when there is none: outside
+// a coroutine, and for the own scope of one whose scopes have ended.
 weir_scope *weir_internal_scope_resolve(weir_scope *scope);
 
 // Makes |child| one of |scope|.

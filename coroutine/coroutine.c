@@ -106,11 +106,15 @@ void weir_internal_coroutine_look_again(weir_internal_coroutine *coroutine) {
 
 weir_internal_coroutine *weir_internal_current_coroutine(void) { return weir_internal_running(); }
 
-int weir_internal_coroutine_check(weir_internal_coroutine *coroutine) {
+static inline int look_at(const weir_internal_coroutine *coroutine) {
   if (coroutine->cancelled && coroutine->shields == 0) return -ECANCELED;
-  if (coroutine->deadline > coroutine->loop->now) return 0;
-  coroutine->deadline_expired = true;
-  return -ETIMEDOUT;
+  return coroutine->deadline > coroutine->loop->now ? 0 : -ETIMEDOUT;
+}
+
+int weir_internal_coroutine_check(weir_internal_coroutine *coroutine) {
+  int stop = look_at(coroutine);
+  if (stop == -ETIMEDOUT) coroutine->deadline_expired = true;
+  return stop;
 }
 
 static int yield_now(weir_internal_coroutine *coroutine) {
@@ -240,14 +244,17 @@ void weir_internal_interruptible_interrupt(weir_internal_interruptible *self) {
   if (!weir_internal_wake_present(self->coroutine, -ECANCELED)) self->interrupted = true;
 }
 
-// Tells whether any of those from |innermost| on is interrupted. One suspension is told for all.
-static bool take_interruptions(weir_internal_interruptible *innermost) {
-  bool any = false;
+static inline bool is_interrupted(const weir_internal_interruptible *innermost) {
+  const weir_internal_interruptible *each = innermost;
+  while (each != NULL && !each->interrupted) each = each->outer;
+  return each != NULL;
+}
+
+// One suspension is told for all.
+static void forget_interruptions(weir_internal_interruptible *innermost) {
   for (weir_internal_interruptible *each = innermost; each != NULL; each = each->outer) {
-    any = any || each->interrupted;
     each->interrupted = false;
   }
-  return any;
 }
 
 // The timer stays armed when its suspension ends early, because most end early and the next
@@ -271,9 +278,14 @@ static void fire_deadline(weir_internal_timer *timer) {
 static inline int suspend(weir_internal_ticket ticket, int64_t until) {
   weir_internal_coroutine *coroutine = ticket.coroutine;
   weir_internal_pre_suspend_run(coroutine);
-  int stop = weir_internal_coroutine_check(coroutine);
-  if (take_interruptions(coroutine->interruptible)) stop = -ECANCELED;
-  if (stop < 0 && weir_internal_claim(ticket)) return stop;
+  int stop = look_at(coroutine);
+  bool interrupted = is_interrupted(coroutine->interruptible);
+  // Whoever was served meanwhile is told that, and what is in the way stays there.
+  if ((stop < 0 || interrupted) && weir_internal_claim(ticket)) {
+    if (stop == -ETIMEDOUT) coroutine->deadline_expired = true;
+    if (interrupted) forget_interruptions(coroutine->interruptible);
+    return interrupted ? -ECANCELED : stop;
+  }
   coroutine->suspended_at = coroutine->loop->now;
   coroutine->wake_at = until < coroutine->deadline ? until : coroutine->deadline;
   bool covered = coroutine->timer.armed && coroutine->timer.when <= coroutine->wake_at;

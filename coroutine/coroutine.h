@@ -179,7 +179,8 @@ weir_timeout weir_timeout_begin(int64_t nanoseconds);
 
 // weir_timeout_end closes |timeout|. Returns true if something inside returned -ETIMEDOUT because
 // of this very bracket, not of an outer one; or would have, had not a close or the like ended it in
-// the same moment. Nothing that succeeded counts.
+// the same moment. The -ETIMEDOUT of a coroutine that was waited for inside counts, if this
+// deadline has passed: it may have inherited it. Nothing that succeeded counts.
 bool weir_timeout_end(weir_timeout timeout);
 
 // Shields

@@ -47,7 +47,9 @@ int weir_scope_wait(weir_scope *scope) {
   while (result == 0 && !weir_internal_list_is_empty(&scope->children)) {
     result = weir_internal_wait_queue_wait_for(&scope->waiter, WEIR_FOREVER, "scope");
   }
-  return result < 0 ? result : scope->first_failure;
+  if (result < 0) return result;
+  weir_internal_coroutine_learn(scope->first_failure);
+  return scope->first_failure;
 }
 
 void weir_internal_scope_cancel_children(weir_scope *scope, int cause) {
@@ -92,6 +94,7 @@ int weir_scope_close(weir_scope *scope) {
   weir_internal_scope_join(scope);
   int result = scope->first_failure;
   free_scope(scope);
+  weir_internal_coroutine_learn(result);
   return result;
 }
 

@@ -312,9 +312,7 @@ typedef struct cancellation {
   bool force;
 } cancellation;
 
-static void cancel_one(weir_internal_coroutine *coroutine, cancellation how) {
-  if (!coroutine->cancelled) coroutine->cause = how.cause;
-  coroutine->cancelled = true;
+static void wake_cancelled(weir_internal_coroutine *coroutine, cancellation how) {
   if (coroutine->stack == NULL) {
     weir_internal_remote_cancel(coroutine, how.force);
     return;
@@ -326,12 +324,23 @@ static void cancel_one(weir_internal_coroutine *coroutine, cancellation how) {
   (void)weir_internal_wake(ticket, -ECANCELED);
 }
 
+// Returns whether |coroutine|, and all below it, did not know. Below one that was cancelled before
+// there is nobody who was not, but for those that shields keep from it.
+static bool cancel_one(weir_internal_coroutine *coroutine, cancellation how) {
+  bool knew = coroutine->cancelled;
+  if (!knew) coroutine->cause = how.cause;
+  coroutine->cancelled = true;
+  if (knew && !how.force) return false;
+  wake_cancelled(coroutine, how);
+  return true;
+}
+
 // Returns the first child in the scopes of |owner| from |link| on, and marks these as cancelled.
 static weir_internal_coroutine *first_child(weir_internal_coroutine *owner,
                                             weir_internal_link *link, cancellation how) {
   for (; link != &owner->scopes; link = link->next) {
     weir_scope *scope = WEIR_INTERNAL_CONTAINER(link, weir_scope, link);
-    if (scope->shielded && !how.force) continue;
+    if ((scope->shielded || scope->cancelled) && !how.force) continue;
     if (!scope->cancelled) scope->cause = how.cause;
     scope->cancelled = true;
     if (!weir_internal_list_is_empty(&scope->children)) {
@@ -341,11 +350,12 @@ static weir_internal_coroutine *first_child(weir_internal_coroutine *owner,
   return NULL;
 }
 
-// Returns who follows |coroutine| in a walk of the tree below |top|. No recursion: the tree may be
-// deeper than a stack.
-static weir_internal_coroutine *next_in_tree(weir_internal_coroutine *coroutine,
+// Returns who follows |coroutine| in a walk of the tree below |top|; |down|: those below it come
+// next. No recursion: the tree may be deeper than a stack.
+static weir_internal_coroutine *next_in_tree(weir_internal_coroutine *coroutine, bool down,
                                              weir_internal_coroutine *top, cancellation how) {
-  weir_internal_coroutine *child = first_child(coroutine, coroutine->scopes.next, how);
+  weir_internal_coroutine *child =
+      down ? first_child(coroutine, coroutine->scopes.next, how) : NULL;
   if (child != NULL) return child;
   while (coroutine != top) {
     weir_scope *scope = coroutine->parent;
@@ -360,9 +370,10 @@ static weir_internal_coroutine *next_in_tree(weir_internal_coroutine *coroutine,
 }
 
 static void cancel_tree(weir_internal_coroutine *top, cancellation how) {
-  for (weir_internal_coroutine *coroutine = top; coroutine != NULL;
-       coroutine = next_in_tree(coroutine, top, how)) {
-    cancel_one(coroutine, how);
+  weir_internal_coroutine *coroutine = top;
+  while (coroutine != NULL) {
+    bool down = cancel_one(coroutine, how);
+    coroutine = next_in_tree(coroutine, down, top, how);
   }
 }
 

@@ -53,7 +53,9 @@ int weir_scope_wait(weir_scope *scope) {
 }
 
 void weir_internal_scope_cancel_children(weir_scope *scope, int cause) {
-  if (!scope->cancelled) scope->cause = cause;
+  // Then all who are in it know.
+  if (scope->cancelled) return;
+  scope->cause = cause;
   scope->cancelled = true;
   for (weir_internal_link *link = scope->children.next; link != &scope->children;
        link = link->next) {

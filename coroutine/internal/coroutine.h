@@ -86,6 +86,7 @@ struct weir_internal_coroutine {
   void *argument;
   const char *name;
   void *launch_site;
+  uint64_t number;              // no other coroutine's, ever; 0 before it was asked for (mutex.c)
   weir_internal_link of_loop;   // in the loop's coroutines
   weir_internal_local *locals;  // the last one set first
   weir_internal_stack *stack;   // NULL: a proxy

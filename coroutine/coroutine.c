@@ -15,7 +15,7 @@ static void deliver_wake(weir_internal_message *message);
 
 static void end(weir_internal_coroutine *coroutine, int result) {
   weir_internal_loop *loop = coroutine->loop;
-  weir_internal_scopes_end(coroutine, result);
+  result = weir_internal_scopes_end(coroutine, result);
   if (coroutine->locals != NULL) weir_internal_locals_end(coroutine);
   weir_internal_pre_suspend_run(coroutine);
   weir_internal_timer_cancel(loop, &coroutine->timer);
@@ -108,6 +108,7 @@ weir_internal_coroutine *weir_internal_current_coroutine(void) { return weir_int
 
 static inline int look_at(const weir_internal_coroutine *coroutine) {
   if (coroutine->cancelled && coroutine->shields == 0) return -ECANCELED;
+  if (weir_internal_untold_failure(coroutine, false) < 0) return -ECANCELED;
   return coroutine->deadline > coroutine->loop->now ? 0 : -ETIMEDOUT;
 }
 
@@ -340,7 +341,7 @@ static weir_internal_coroutine *first_child(weir_internal_coroutine *owner,
                                             weir_internal_link *link, cancellation how) {
   for (; link != &owner->scopes; link = link->next) {
     weir_scope *scope = WEIR_INTERNAL_CONTAINER(link, weir_scope, link);
-    if ((scope->shielded || scope->cancelled) && !how.force) continue;
+    if ((scope->shields > 0 || scope->cancelled) && !how.force) continue;
     if (!scope->cancelled) scope->cause = how.cause;
     scope->cancelled = true;
     if (!weir_internal_list_is_empty(&scope->children)) {
@@ -387,10 +388,11 @@ void weir_internal_coroutine_force(weir_internal_coroutine *coroutine, int cause
 
 bool weir_is_cancelled(void) {
   weir_internal_coroutine *coroutine = weir_internal_running();
-  return coroutine != NULL && coroutine->cancelled;
+  return coroutine != NULL && (coroutine->cancelled || coroutine->untold_failures > 0);
 }
 
 int weir_cancellation_cause(void) {
   weir_internal_coroutine *coroutine = weir_internal_running();
-  return coroutine != NULL && coroutine->cancelled ? coroutine->cause : 0;
+  if (coroutine == NULL) return 0;
+  return coroutine->cancelled ? coroutine->cause : weir_internal_untold_failure(coroutine, true);
 }

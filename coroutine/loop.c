@@ -84,7 +84,7 @@ static inline weir_internal_coroutine *begin_turn(weir_internal_loop *loop) {
   loop->current = coroutine;
   coroutine->turn = 0;
   weir_internal_thread.allowance = OPERATIONS_PER_TURN;
-  if (coroutine->cancelled || coroutine->deadline <= loop->now) {
+  if (coroutine->cancelled || coroutine->untold_failures > 0 || coroutine->deadline <= loop->now) {
     weir_internal_coroutine_look_again(coroutine);
   }
   return coroutine;

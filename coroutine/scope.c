@@ -11,9 +11,11 @@ void weir_internal_scope_init(weir_scope *scope, weir_internal_coroutine *owner)
   weir_internal_list_init(&scope->children);
   weir_internal_wait_queue_init(&scope->waiter);
   scope->deadline = owner->deadline;
-  scope->shielded = owner->shields > 0;
-  scope->cancelled = owner->cancelled && !scope->shielded;
-  scope->cause = owner->cause;
+  scope->shields = owner->shields;
+  scope->cause = owner->cancelled && owner->shields == 0
+                     ? owner->cause
+                     : weir_internal_untold_failure(owner, false);
+  scope->cancelled = scope->cause < 0;
   weir_internal_list_append(&owner->scopes, &scope->link);
 }
 
@@ -40,13 +42,69 @@ weir_scope *weir_internal_scope_resolve(weir_scope *scope) {
   return current->scopes_ended ? NULL : &current->own_scope;
 }
 
-int weir_scope_wait(weir_scope *scope) {
-  scope = weir_internal_scope_resolve(scope);
-  if (scope == NULL || scope->owner != weir_internal_running()) return -EINVAL;
+// Failing together
+
+int weir_internal_find_untold_failure(const weir_internal_coroutine *coroutine, bool any) {
+  // The outermost comes first: the others are inside of it.
+  const weir_internal_list *scopes = &coroutine->scopes;
+  for (const weir_internal_link *link = scopes->next; link != scopes; link = link->next) {
+    const weir_scope *scope = WEIR_INTERNAL_CONTAINER(link, weir_scope, link);
+    bool kept_off = coroutine->shields > scope->shields;
+    if (scope->untold && (any || !kept_off)) return scope->first_failure;
+  }
+  return 0;
+}
+
+static void set_untold(weir_scope *scope, bool untold) {
+  if (scope->untold == untold) return;
+  scope->untold = untold;
+  scope->owner->untold_failures += untold ? 1 : -1;
+  weir_internal_coroutine_look_again(scope->owner);
+}
+
+// The owner begins to wait for |scope|, by which it learns what it does not know yet.
+static void begin_wait(weir_scope *scope) {
+  set_untold(scope, false);
+  scope->awaited = true;
+}
+
+// The wait ended with |result|; if that is negative it has told nothing.
+static void end_wait(weir_scope *scope, int result) {
+  scope->awaited = false;
+  if (result == 0 && scope->first_failure < 0) scope->told = true;
+  set_untold(scope, scope->fail_together && scope->first_failure < 0 && !scope->told);
+}
+
+// The first coroutine of |scope| has failed: what its owner does meanwhile is inside of it and
+// ends, too, as are the scopes that the owner has opened since.
+static void stop_owner(weir_scope *scope) {
+  if (scope->awaited) return;
+  weir_internal_coroutine *owner = scope->owner;
+  set_untold(scope, true);
+  for (weir_internal_link *link = scope->link.next; link != &owner->scopes; link = link->next) {
+    weir_scope *inner = WEIR_INTERNAL_CONTAINER(link, weir_scope, link);
+    if (inner->shields > scope->shields) continue;
+    weir_internal_scope_cancel_children(inner, scope->first_failure);
+  }
+  if (owner->shields > scope->shields) return;
+  // If it is not suspended, or woken already, its next suspension tells.
+  (void)weir_internal_wake_present(owner, -ECANCELED);
+}
+
+static int wait_for_children(weir_scope *scope) {
   int result = weir_internal_enter_here();
   while (result == 0 && !weir_internal_list_is_empty(&scope->children)) {
     result = weir_internal_wait_queue_wait_for(&scope->waiter, WEIR_FOREVER, "scope");
   }
+  return result;
+}
+
+int weir_scope_wait(weir_scope *scope) {
+  scope = weir_internal_scope_resolve(scope);
+  if (scope == NULL || scope->owner != weir_internal_running()) return -EINVAL;
+  begin_wait(scope);
+  int result = wait_for_children(scope);
+  end_wait(scope, result);
   if (result < 0) return result;
   weir_internal_coroutine_learn(scope->first_failure);
   return scope->first_failure;
@@ -73,6 +131,7 @@ void weir_scope_cancel_with_cause(weir_scope *scope, int cause) {
 }
 
 void weir_internal_scope_join(weir_scope *scope) {
+  begin_wait(scope);
   if (weir_internal_list_is_empty(&scope->children)) return;
   weir_shield shield = weir_shield_begin();
   while (!weir_internal_list_is_empty(&scope->children)) {
@@ -100,8 +159,11 @@ int weir_scope_close(weir_scope *scope) {
   return result;
 }
 
-void weir_internal_scopes_end(weir_internal_coroutine *coroutine, int result) {
+int weir_internal_scopes_end(weir_internal_coroutine *coroutine, int result) {
   weir_scope *own = &coroutine->own_scope;
+  // One that ends because a scope of its own has failed, without having asked why, hands that on.
+  int failure = weir_internal_untold_failure(coroutine, true);
+  if (result == -ECANCELED && !coroutine->cancelled && failure < 0) result = failure;
   int cause = result < 0 ? result : -ECANCELED;
   // One that ends because it was cancelled hands on why.
   if (result == -ECANCELED && coroutine->cancelled) cause = coroutine->cause;
@@ -114,6 +176,7 @@ void weir_internal_scopes_end(weir_internal_coroutine *coroutine, int result) {
   if (result < 0) weir_internal_scope_cancel_children(own, cause);
   weir_internal_scope_join(own);
   coroutine->scopes_ended = true;
+  return result;
 }
 
 void weir_internal_scope_child_ended(weir_scope *scope, weir_internal_coroutine *child,
@@ -122,7 +185,10 @@ void weir_internal_scope_child_ended(weir_scope *scope, weir_internal_coroutine 
   bool failed = result < 0 && result != -ECANCELED;
   if (failed && scope->first_failure == 0) {
     scope->first_failure = result;
-    if (scope->fail_together) weir_internal_scope_cancel_children(scope, result);
+    if (scope->fail_together) {
+      weir_internal_scope_cancel_children(scope, result);
+      stop_owner(scope);
+    }
   }
   if (weir_internal_list_is_empty(&scope->children)) {
     weir_internal_wait_queue_wake_all(&scope->waiter, 0);

@@ -6,17 +6,30 @@
 #include "coroutine/internal/coroutine.h"
 #include "coroutine/internal/remote.h"
 
-void weir_internal_scope_init(weir_scope *scope, weir_internal_coroutine *owner) {
+// |scope| is opened inside another one of which the owner is to learn that it failed.
+static void inherit_failure(weir_scope *scope) {
+  int failure = weir_internal_untold_failure(scope->owner, false);
+  if (scope->cancelled || failure == 0) return;
+  scope->cancelled = true;
+  scope->cause = failure;
+}
+
+// Inlined into the launch, which is quick.
+static inline __attribute__((always_inline)) void prepare(weir_scope *scope,
+                                                          weir_internal_coroutine *owner) {
   scope->owner = owner;
   weir_internal_list_init(&scope->children);
   weir_internal_wait_queue_init(&scope->waiter);
   scope->deadline = owner->deadline;
   scope->shields = owner->shields;
-  scope->cause = owner->cancelled && owner->shields == 0
-                     ? owner->cause
-                     : weir_internal_untold_failure(owner, false);
-  scope->cancelled = scope->cause < 0;
+  scope->cancelled = owner->cancelled && owner->shields == 0;
+  scope->cause = owner->cause;
+  if (owner->untold_failures > 0) inherit_failure(scope);
   weir_internal_list_append(&owner->scopes, &scope->link);
+}
+
+void weir_internal_scope_init(weir_scope *scope, weir_internal_coroutine *owner) {
+  prepare(scope, owner);
 }
 
 int weir_scope_open(weir_scope **out, const weir_scope_options *options) {
@@ -63,16 +76,19 @@ static void set_untold(weir_scope *scope, bool untold) {
 }
 
 // The owner begins to wait for |scope|, by which it learns what it does not know yet.
-static void begin_wait(weir_scope *scope) {
-  set_untold(scope, false);
+static inline void begin_wait(weir_scope *scope) {
   scope->awaited = true;
+  if (scope->untold) set_untold(scope, false);
 }
 
-// The wait ended with |result|; if that is negative it has told nothing.
-static void end_wait(weir_scope *scope, int result) {
-  scope->awaited = false;
-  if (result == 0 && scope->first_failure < 0) scope->told = true;
-  set_untold(scope, scope->fail_together && scope->first_failure < 0 && !scope->told);
+// The wait for |scope|, of which a coroutine has failed, ended with |result|; if that is negative
+// it has told nothing. Returns the result of weir_scope_wait.
+static int tell(weir_scope *scope, int result) {
+  if (result == 0) scope->told = true;
+  set_untold(scope, scope->fail_together && !scope->told);
+  if (result < 0) return result;
+  weir_internal_coroutine_learn(scope->first_failure);
+  return scope->first_failure;
 }
 
 // The first coroutine of |scope| has failed: what its owner does meanwhile is inside of it and
@@ -104,10 +120,8 @@ int weir_scope_wait(weir_scope *scope) {
   if (scope == NULL || scope->owner != weir_internal_running()) return -EINVAL;
   begin_wait(scope);
   int result = wait_for_children(scope);
-  end_wait(scope, result);
-  if (result < 0) return result;
-  weir_internal_coroutine_learn(scope->first_failure);
-  return scope->first_failure;
+  scope->awaited = false;
+  return scope->first_failure < 0 ? tell(scope, result) : result;
 }
 
 void weir_internal_scope_cancel_children(weir_scope *scope, int cause) {
@@ -130,9 +144,8 @@ void weir_scope_cancel_with_cause(weir_scope *scope, int cause) {
   if (scope != NULL) weir_internal_scope_cancel_children(scope, cause);
 }
 
-void weir_internal_scope_join(weir_scope *scope) {
+static void join_children(weir_scope *scope) {
   begin_wait(scope);
-  if (weir_internal_list_is_empty(&scope->children)) return;
   weir_shield shield = weir_shield_begin();
   while (!weir_internal_list_is_empty(&scope->children)) {
     // Behind the shield nothing but the last child wakes it.
@@ -142,7 +155,13 @@ void weir_internal_scope_join(weir_scope *scope) {
   weir_shield_end(shield);
 }
 
+// Suspends until |scope| has no children, whatever else happens.
+static inline void join(weir_scope *scope) {
+  if (!weir_internal_list_is_empty(&scope->children)) join_children(scope);
+}
+
 static void free_scope(weir_scope *scope) {
+  set_untold(scope, false);
   weir_internal_link_remove(&scope->link);
   weir_internal_release(scope, sizeof *scope);
 }
@@ -152,7 +171,7 @@ int weir_scope_close(weir_scope *scope) {
   weir_internal_coroutine *current = weir_internal_running();
   if (current == NULL || scope->owner != current || scope == &current->own_scope) return -EINVAL;
   weir_internal_scope_cancel_children(scope, -ECANCELED);
-  weir_internal_scope_join(scope);
+  join(scope);
   int result = scope->first_failure;
   free_scope(scope);
   weir_internal_coroutine_learn(result);
@@ -170,11 +189,11 @@ int weir_internal_scopes_end(weir_internal_coroutine *coroutine, int result) {
   while (coroutine->scopes.previous != &own->link) {
     weir_scope *scope = WEIR_INTERNAL_CONTAINER(coroutine->scopes.previous, weir_scope, link);
     weir_internal_scope_cancel_children(scope, cause);
-    weir_internal_scope_join(scope);
+    join(scope);
     free_scope(scope);
   }
   if (result < 0) weir_internal_scope_cancel_children(own, cause);
-  weir_internal_scope_join(own);
+  join(own);
   coroutine->scopes_ended = true;
   return result;
 }
@@ -201,7 +220,7 @@ void weir_internal_scope_adopt(weir_scope *scope, weir_internal_coroutine *child
   child->cause = scope->cause;
   child->parent = scope;
   weir_internal_list_append(&scope->children, &child->sibling);
-  weir_internal_scope_init(&child->own_scope, child);
+  prepare(&child->own_scope, child);
 }
 
 int weir_internal_loop_launch(weir_internal_loop *loop, weir_function function, void *argument) {

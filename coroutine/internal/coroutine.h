@@ -245,9 +245,6 @@ void weir_internal_scope_adopt(weir_scope *scope, weir_internal_coroutine *child
 // Prepares |scope| for |owner|.
 void weir_internal_scope_init(weir_scope *scope, weir_internal_coroutine *owner);
 
-// Suspends until |scope| has no children, whatever else happens.
-void weir_internal_scope_join(weir_scope *scope);
-
 // Cancels the children of |scope| and all below them, because of |cause|.
 void weir_internal_scope_cancel_children(weir_scope *scope, int cause);
 

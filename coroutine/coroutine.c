@@ -18,7 +18,9 @@ static void end(weir_internal_coroutine *coroutine, int result) {
   result = weir_internal_scopes_end(coroutine, result);
   if (coroutine->locals != NULL) weir_internal_locals_end(coroutine);
   weir_internal_pre_suspend_run(coroutine);
-  weir_internal_timer_cancel(loop, &coroutine->timer);
+  if (weir_internal_timer_is_armed(&coroutine->timer)) {
+    weir_internal_timer_cancel(loop, &coroutine->timer);
+  }
   if (coroutine->job != NULL) weir_internal_job_ended(coroutine->job, result);
   if (coroutine->parent != NULL) {
     weir_internal_scope_child_ended(coroutine->parent, coroutine, result);
@@ -297,7 +299,8 @@ static inline int suspend(weir_internal_ticket ticket, int64_t until) {
   if ((stop < 0 || may_be_interrupted) && ends_at_once(ticket, &stop)) return stop;
   coroutine->suspended_at = coroutine->loop->now;
   coroutine->wake_at = until < coroutine->deadline ? until : coroutine->deadline;
-  bool covered = coroutine->timer.armed && coroutine->timer.when <= coroutine->wake_at;
+  bool covered = weir_internal_timer_is_armed(&coroutine->timer) &&
+                 coroutine->timer.when <= coroutine->wake_at;
   if (coroutine->wake_at != WEIR_FOREVER && !covered) {
     weir_internal_timer_arm(coroutine->loop, &coroutine->timer, coroutine->wake_at);
   }

@@ -26,6 +26,7 @@ static void end(weir_internal_coroutine *coroutine, int result) {
     weir_internal_scope_child_ended(coroutine->parent, coroutine, result);
   } else {
     loop->root = NULL;
+    (void)weir_internal_cancel_request_close(&loop->cancel_root_request, loop);
     loop->root_result = result;
   }
   if (coroutine->remote != NULL) weir_internal_remote_guest_ended(coroutine->remote, result);

@@ -15,15 +15,18 @@ static void deliver_wake(weir_internal_message *message);
 
 static void end(weir_internal_coroutine *coroutine, int result) {
   weir_internal_loop *loop = coroutine->loop;
-  weir_internal_scopes_end(coroutine, result);
+  result = weir_internal_scopes_end(coroutine, result);
   if (coroutine->locals != NULL) weir_internal_locals_end(coroutine);
   weir_internal_pre_suspend_run(coroutine);
-  weir_internal_timer_cancel(loop, &coroutine->timer);
+  if (weir_internal_timer_is_armed(&coroutine->timer)) {
+    weir_internal_timer_cancel(loop, &coroutine->timer);
+  }
   if (coroutine->job != NULL) weir_internal_job_ended(coroutine->job, result);
   if (coroutine->parent != NULL) {
     weir_internal_scope_child_ended(coroutine->parent, coroutine, result);
   } else {
     loop->root = NULL;
+    (void)weir_internal_cancel_request_close(&loop->cancel_root_request, loop);
     loop->root_result = result;
   }
   if (coroutine->remote != NULL) weir_internal_remote_guest_ended(coroutine->remote, result);
@@ -106,11 +109,16 @@ void weir_internal_coroutine_look_again(weir_internal_coroutine *coroutine) {
 
 weir_internal_coroutine *weir_internal_current_coroutine(void) { return weir_internal_running(); }
 
-int weir_internal_coroutine_check(weir_internal_coroutine *coroutine) {
+static inline int look_at(const weir_internal_coroutine *coroutine) {
   if (coroutine->cancelled && coroutine->shields == 0) return -ECANCELED;
-  if (coroutine->deadline > coroutine->loop->now) return 0;
-  coroutine->deadline_expired = true;
-  return -ETIMEDOUT;
+  if (weir_internal_untold_failure(coroutine, false) < 0) return -ECANCELED;
+  return coroutine->deadline > coroutine->loop->now ? 0 : -ETIMEDOUT;
+}
+
+int weir_internal_coroutine_check(weir_internal_coroutine *coroutine) {
+  int stop = look_at(coroutine);
+  if (stop == -ETIMEDOUT) coroutine->deadline_expired = true;
+  return stop;
 }
 
 static int yield_now(weir_internal_coroutine *coroutine) {
@@ -240,14 +248,17 @@ void weir_internal_interruptible_interrupt(weir_internal_interruptible *self) {
   if (!weir_internal_wake_present(self->coroutine, -ECANCELED)) self->interrupted = true;
 }
 
-// Tells whether any of those from |innermost| on is interrupted. One suspension is told for all.
-static bool take_interruptions(weir_internal_interruptible *innermost) {
-  bool any = false;
+static inline bool is_interrupted(const weir_internal_interruptible *innermost) {
+  const weir_internal_interruptible *each = innermost;
+  while (each != NULL && !each->interrupted) each = each->outer;
+  return each != NULL;
+}
+
+// One suspension is told for all.
+static void forget_interruptions(weir_internal_interruptible *innermost) {
   for (weir_internal_interruptible *each = innermost; each != NULL; each = each->outer) {
-    any = any || each->interrupted;
     each->interrupted = false;
   }
-  return any;
 }
 
 // The timer stays armed when its suspension ends early, because most end early and the next
@@ -268,15 +279,30 @@ static void fire_deadline(weir_internal_timer *timer) {
   }
 }
 
+// Returns the result of the suspension that |stop|, or an interruption, ends at once; 0: nothing
+// does. Whoever was served meanwhile is told that, and what is in the way stays there.
+static int end_at_once(weir_internal_ticket ticket, int stop) {
+  weir_internal_coroutine *coroutine = ticket.coroutine;
+  bool interrupted = is_interrupted(coroutine->interruptible);
+  if ((stop == 0 && !interrupted) || !weir_internal_claim(ticket)) return 0;
+  if (stop == -ETIMEDOUT) coroutine->deadline_expired = true;
+  if (!interrupted) return stop;
+  forget_interruptions(coroutine->interruptible);
+  return -ECANCELED;
+}
+
 static inline int suspend(weir_internal_ticket ticket, int64_t until) {
   weir_internal_coroutine *coroutine = ticket.coroutine;
   weir_internal_pre_suspend_run(coroutine);
-  int stop = weir_internal_coroutine_check(coroutine);
-  if (take_interruptions(coroutine->interruptible)) stop = -ECANCELED;
-  if (stop < 0 && weir_internal_claim(ticket)) return stop;
+  int stop = look_at(coroutine);
+  if (stop < 0 || coroutine->interruptible != NULL) {
+    stop = end_at_once(ticket, stop);
+    if (stop < 0) return stop;
+  }
   coroutine->suspended_at = coroutine->loop->now;
   coroutine->wake_at = until < coroutine->deadline ? until : coroutine->deadline;
-  bool covered = coroutine->timer.armed && coroutine->timer.when <= coroutine->wake_at;
+  bool covered = weir_internal_timer_is_armed(&coroutine->timer) &&
+                 coroutine->timer.when <= coroutine->wake_at;
   if (coroutine->wake_at != WEIR_FOREVER && !covered) {
     weir_internal_timer_arm(coroutine->loop, &coroutine->timer, coroutine->wake_at);
   }
@@ -300,9 +326,7 @@ typedef struct cancellation {
   bool force;
 } cancellation;
 
-static void cancel_one(weir_internal_coroutine *coroutine, cancellation how) {
-  if (!coroutine->cancelled) coroutine->cause = how.cause;
-  coroutine->cancelled = true;
+static void wake_cancelled(weir_internal_coroutine *coroutine, cancellation how) {
   if (coroutine->stack == NULL) {
     weir_internal_remote_cancel(coroutine, how.force);
     return;
@@ -314,12 +338,23 @@ static void cancel_one(weir_internal_coroutine *coroutine, cancellation how) {
   (void)weir_internal_wake(ticket, -ECANCELED);
 }
 
+// Returns whether |coroutine|, and all below it, did not know. Below one that was cancelled before
+// there is nobody who was not, but for those that shields keep from it.
+static bool cancel_one(weir_internal_coroutine *coroutine, cancellation how) {
+  bool knew = coroutine->cancelled;
+  if (!knew) coroutine->cause = how.cause;
+  coroutine->cancelled = true;
+  if (knew && !how.force) return false;
+  wake_cancelled(coroutine, how);
+  return true;
+}
+
 // Returns the first child in the scopes of |owner| from |link| on, and marks these as cancelled.
 static weir_internal_coroutine *first_child(weir_internal_coroutine *owner,
                                             weir_internal_link *link, cancellation how) {
   for (; link != &owner->scopes; link = link->next) {
     weir_scope *scope = WEIR_INTERNAL_CONTAINER(link, weir_scope, link);
-    if (scope->shielded && !how.force) continue;
+    if ((scope->shields > 0 || scope->cancelled) && !how.force) continue;
     if (!scope->cancelled) scope->cause = how.cause;
     scope->cancelled = true;
     if (!weir_internal_list_is_empty(&scope->children)) {
@@ -329,11 +364,12 @@ static weir_internal_coroutine *first_child(weir_internal_coroutine *owner,
   return NULL;
 }
 
-// Returns who follows |coroutine| in a walk of the tree below |top|. No recursion: the tree may be
-// deeper than a stack.
-static weir_internal_coroutine *next_in_tree(weir_internal_coroutine *coroutine,
+// Returns who follows |coroutine| in a walk of the tree below |top|; |down|: those below it come
+// next. No recursion: the tree may be deeper than a stack.
+static weir_internal_coroutine *next_in_tree(weir_internal_coroutine *coroutine, bool down,
                                              weir_internal_coroutine *top, cancellation how) {
-  weir_internal_coroutine *child = first_child(coroutine, coroutine->scopes.next, how);
+  weir_internal_coroutine *child =
+      down ? first_child(coroutine, coroutine->scopes.next, how) : NULL;
   if (child != NULL) return child;
   while (coroutine != top) {
     weir_scope *scope = coroutine->parent;
@@ -348,9 +384,10 @@ static weir_internal_coroutine *next_in_tree(weir_internal_coroutine *coroutine,
 }
 
 static void cancel_tree(weir_internal_coroutine *top, cancellation how) {
-  for (weir_internal_coroutine *coroutine = top; coroutine != NULL;
-       coroutine = next_in_tree(coroutine, top, how)) {
-    cancel_one(coroutine, how);
+  weir_internal_coroutine *coroutine = top;
+  while (coroutine != NULL) {
+    bool down = cancel_one(coroutine, how);
+    coroutine = next_in_tree(coroutine, down, top, how);
   }
 }
 
@@ -364,10 +401,11 @@ void weir_internal_coroutine_force(weir_internal_coroutine *coroutine, int cause
 
 bool weir_is_cancelled(void) {
   weir_internal_coroutine *coroutine = weir_internal_running();
-  return coroutine != NULL && coroutine->cancelled;
+  return coroutine != NULL && (coroutine->cancelled || coroutine->untold_failures > 0);
 }
 
 int weir_cancellation_cause(void) {
   weir_internal_coroutine *coroutine = weir_internal_running();
-  return coroutine != NULL && coroutine->cancelled ? coroutine->cause : 0;
+  if (coroutine == NULL) return 0;
+  return coroutine->cancelled ? coroutine->cause : weir_internal_untold_failure(coroutine, true);
 }

@@ -10,7 +10,8 @@
 // A function "suspends" when it may wait. Each function that suspends first looks whether its
 // coroutine was cancelled (-ECANCELED) or its deadline has passed (-ETIMEDOUT); then it does
 // nothing else. Both stay: every later function that suspends reports them again, until the
-// deadline's bracket ends or a shield is raised.
+// deadline's bracket ends or a shield is raised. The owner of a scope whose coroutines fail
+// together is cancelled for a while only; see weir_scope_options.
 //
 // Exceptions of C++ must not leave a coroutine's function.
 //
@@ -64,8 +65,13 @@ typedef struct weir_scope weir_scope;
 
 // Options of a scope. All zero is the default.
 typedef struct weir_scope_options {
-  // The first coroutine of the scope that fails cancels the others, also those launched later. Off
-  // by default: a failure is its own coroutine's affair. -ECANCELED is not a failure.
+  // The first coroutine of the scope that fails cancels the others, also those launched later, and
+  // stops what the owner does inside: until it learns of the failure by weir_scope_wait or
+  // weir_scope_close of this scope, the owner is as if cancelled, with the failure's code as the
+  // cause, and so are the scopes that it has opened inside. It is not stopped while it waits for
+  // this very scope, nor behind a shield that it has raised inside. If it returns -ECANCELED
+  // without having learnt, it ends with the failure instead. Off by default: a failure is its own
+  // coroutine's affair. -ECANCELED is not a failure.
   bool fail_together;
   // A name for messages, which must outlive the scope; default none.
   const char *name;
@@ -73,7 +79,8 @@ typedef struct weir_scope_options {
 
 // weir_scope_open opens a scope inside the current coroutine, which owns it and closes it with
 // weir_scope_close. Its coroutines inherit the deadline in force now. |options| may be NULL. Does
-// not suspend. Returns 0; -EINVAL outside a coroutine; -ENOMEM.
+// not suspend. Returns 0; -EINVAL outside a coroutine, or in one that ends (see weir_local);
+// -ENOMEM.
 WEIR_MUST_USE int weir_scope_open(weir_scope **out, const weir_scope_options *options);
 
 // weir_scope_wait suspends until every coroutine of |scope| has ended. NULL is the current
@@ -84,8 +91,10 @@ WEIR_MUST_USE int weir_scope_open(weir_scope **out, const weir_scope_options *op
 WEIR_MUST_USE int weir_scope_wait(weir_scope *scope);
 
 // weir_scope_cancel cancels every coroutine of |scope| and all below them, and those launched in it
-// from now on. NULL is the current coroutine's own scope. May be called by any coroutine of its
-// thread. Does not suspend.
+// from now on. NULL is the current coroutine's own scope; outside a coroutine it does nothing. May
+// be called from any thread, a loop's or not, as weir_job_cancel. |scope| must not be closed before
+// the call has returned; a coroutine of the scope, on whatever loop, can be sure of that. Does not
+// suspend, cannot fail.
 void weir_scope_cancel(weir_scope *scope);
 
 // weir_scope_cancel_with_cause is weir_scope_cancel that says why: weir_cancellation_cause tells
@@ -124,8 +133,9 @@ typedef struct weir_launch_options {
 // must be waited for: in the own scope the coroutine may first run when that function has returned.
 // If |out_or_null| is not NULL, *out_or_null gets a handle that the caller frees with
 // weir_job_close. |options| may be NULL. Does not suspend. Returns 0; -ENOMEM when there is no
-// memory for a stack with its guard page; -EINVAL outside a coroutine, without a function, or for a
-// stack size out of range; -EXDEV for a scope of another thread.
+// memory for a stack with its guard page; -EINVAL outside a coroutine, without a function, for a
+// stack size out of range, or into the own scope of a coroutine that ends (see weir_local); -EXDEV
+// for a scope of another thread.
 WEIR_MUST_USE int weir_launch(weir_scope *scope, weir_job **out_or_null,
                               const weir_launch_options *options, weir_function function,
                               void *argument);
@@ -138,8 +148,12 @@ WEIR_MUST_USE int weir_launch(weir_scope *scope, weir_job **out_or_null,
 WEIR_MUST_USE int weir_job_wait(weir_job *job, int *out_result);
 
 // weir_job_cancel cancels the job's coroutine and all coroutines below it: what each one waits for
-// returns -ECANCELED. Legal for a job that has ended. To be called on the thread of the job. Frees
-// nothing, does not suspend.
+// returns -ECANCELED. Legal for a job that has ended, also when the whole run has. May be called
+// from any thread, a loop's or not. On that of the job they are cancelled when it returns. From
+// another one, or between two calls of weir_selector_poll, it sends a message, and the loop cancels
+// them in its next round; of several calls the first one counts. Who gives the handle to another
+// thread does not close it before the calls there have returned; what they have sent may still be
+// on its way then. Frees and allocates nothing, does not suspend, cannot fail.
 void weir_job_cancel(weir_job *job);
 
 // weir_job_cancel_with_cause is weir_job_cancel that says why; see weir_scope_cancel_with_cause.
@@ -149,13 +163,14 @@ void weir_job_cancel_with_cause(weir_job *job, int cause);
 // goes on; those who wait for it get WEIR_E_CLOSED. NULL is legal.
 void weir_job_close(weir_job *job);
 
-// weir_is_cancelled tells whether the current coroutine was cancelled, also behind a shield.
-// false outside a coroutine.
+// weir_is_cancelled tells whether the current coroutine was cancelled, or is as if it were (see
+// |fail_together|), also behind a shield. false outside a coroutine.
 bool weir_is_cancelled(void);
 
 // weir_cancellation_cause returns why the current coroutine was cancelled: the cause that was
-// given; the code with which its parent, or in a scope with |fail_together| its sibling, failed;
-// why the kernel refused to wait; or -ECANCELED when none is known. 0 while it is not cancelled.
+// given; the code with which its parent, or in a scope with |fail_together| its sibling or child,
+// failed; why the kernel refused to wait; or -ECANCELED when none is known. 0 while it is not
+// cancelled.
 int weir_cancellation_cause(void);
 
 // Deadlines
@@ -177,7 +192,8 @@ weir_timeout weir_timeout_begin(int64_t nanoseconds);
 
 // weir_timeout_end closes |timeout|. Returns true if something inside returned -ETIMEDOUT because
 // of this very bracket, not of an outer one; or would have, had not a close or the like ended it in
-// the same moment. Nothing that succeeded counts.
+// the same moment. The -ETIMEDOUT of a coroutine that was waited for inside counts, if this
+// deadline has passed: it may have inherited it. Nothing that succeeded counts.
 bool weir_timeout_end(weir_timeout timeout);
 
 // Shields
@@ -201,7 +217,9 @@ void weir_shield_end(weir_shield shield);
 typedef struct weir_local {
   // Called with a value that is not NULL when another one takes its place, or when its coroutine
   // ends, in that coroutine: after all the coroutines of its scopes have ended, and in the reverse
-  // of the order in which the locals were first set. May be NULL. Must not suspend.
+  // of the order in which the locals were first set. May be NULL. Must not suspend. When the
+  // coroutine ends it has no scope any more: weir_launch into its own scope and weir_scope_open
+  // return -EINVAL.
   void (*destroy)(void *value);
 } weir_local;
 

@@ -32,6 +32,10 @@ int weir_internal_loop_create(weir_internal_loop **out,
   *out = NULL;
   weir_internal_loop *loop = (weir_internal_loop *)weir_internal_allocate(sizeof *loop);
   if (loop == NULL) return -ENOMEM;
+  if (weir_internal_timer_heap_init(&loop->timers) < 0) {
+    weir_internal_release(loop, sizeof *loop);
+    return -ENOMEM;
+  }
   loop->operations = operations;
   loop->operations_context = context;
   loop->drain_timeout = options->drain_timeout;
@@ -40,6 +44,7 @@ int weir_internal_loop_create(weir_internal_loop **out,
   weir_internal_list_init(&loop->coroutines);
   prepare_scope(&loop->background);
   prepare_scope(&loop->guests);
+  (void)weir_internal_cancel_request_close(&loop->cancel_root_request, loop);
   *out = loop;
   return 0;
 }
@@ -50,6 +55,7 @@ void weir_internal_loop_close(weir_internal_loop *loop) {
     loop->local_count--;
     loop->locals[loop->local_count].destroy(loop->locals[loop->local_count].value);
   }
+  weir_internal_timer_heap_destroy(&loop->timers);
   weir_internal_stack_pool_destroy(&loop->stacks);
   for (size_t i = 0; i < WEIR_INTERNAL_STACK_SIZES; i++) {
     weir_internal_stack_pool_destroy(&loop->sized_stacks[i]);
@@ -84,7 +90,7 @@ static inline weir_internal_coroutine *begin_turn(weir_internal_loop *loop) {
   loop->current = coroutine;
   coroutine->turn = 0;
   weir_internal_thread.allowance = OPERATIONS_PER_TURN;
-  if (coroutine->cancelled || coroutine->deadline <= loop->now) {
+  if (coroutine->cancelled || coroutine->untold_failures > 0 || coroutine->deadline <= loop->now) {
     weir_internal_coroutine_look_again(coroutine);
   }
   return coroutine;
@@ -131,14 +137,15 @@ static void run_ready(weir_internal_loop *loop) {
 // Timers
 
 void weir_internal_timer_arm(weir_internal_loop *loop, weir_internal_timer *timer, int64_t when) {
-  if (timer->armed) weir_internal_timer_heap_remove(&loop->timers, timer);
+  weir_internal_timer_cancel(loop, timer);
   // A timer that is armed anew while it fires has its turn in the next round, not in this one.
   timer->when = loop->firing && when <= loop->now ? loop->now + 1 : when;
   weir_internal_timer_heap_add(&loop->timers, timer);
 }
 
 void weir_internal_timer_cancel(weir_internal_loop *loop, weir_internal_timer *timer) {
-  if (timer->armed) weir_internal_timer_heap_remove(&loop->timers, timer);
+  if (!weir_internal_timer_is_armed(timer)) return;
+  weir_internal_timer_heap_remove(&loop->timers, timer);
 }
 
 static void fire_due(weir_internal_loop *loop) {
@@ -265,6 +272,7 @@ static void end_background(weir_internal_loop *loop) {
   weir_internal_scope_cancel_children(&loop->background, failed ? loop->wait_failure : -ECANCELED);
   if (failed) force_children(&loop->background, loop->wait_failure);
   if (weir_internal_loop_coroutine_count(loop) > 0 || loop->proxy_count > 0) return;
+  if (loop->cancels_due > 0) return;
   // A message that is never read keeps its memory.
   if (atomic_load_explicit(&loop->inbox, memory_order_relaxed) != NULL) return;
   loop->background.cancelled = false;
@@ -294,12 +302,20 @@ int weir_internal_loop_begin(weir_internal_loop *loop) {
   return weir_internal_signal_stack_begin(loop);
 }
 
+static void read_cancel_root(weir_internal_message *message) {
+  weir_internal_loop *loop =
+      WEIR_INTERNAL_CONTAINER(message, weir_internal_loop, cancel_root_request.message);
+  int cause = weir_internal_cancel_request_read(&loop->cancel_root_request);
+  if (cause < 0) weir_internal_coroutine_cancel(loop->root, cause);
+}
+
 int weir_internal_loop_launch_root(weir_internal_loop *loop, weir_function function,
                                    void *argument) {
   weir_internal_coroutine *root = weir_internal_coroutine_create(loop, NULL, function, argument);
   if (root == NULL) return -ENOMEM;
   weir_internal_scope_init(&root->own_scope, root);
   loop->root = root;
+  weir_internal_cancel_request_open(&loop->cancel_root_request, read_cancel_root);
   weir_internal_loop_make_ready(loop, root);
   return 0;
 }
@@ -337,7 +353,11 @@ int weir_internal_loop_run(weir_internal_loop *loop, weir_function function, voi
 }
 
 void weir_internal_loop_cancel_root(weir_internal_loop *loop) {
-  if (loop->root != NULL) weir_internal_coroutine_cancel(loop->root, -ECANCELED);
+  if (loop != weir_internal_thread.loop) {
+    weir_internal_cancel_request_send(&loop->cancel_root_request, loop, -ECANCELED);
+  } else if (loop->root != NULL) {
+    weir_internal_coroutine_cancel(loop->root, -ECANCELED);
+  }
 }
 
 int64_t weir_internal_loop_now(const weir_internal_loop *loop) { return loop->now; }

@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 
 #include "base/internal/list.h"
+#include "coroutine/internal/cancel_request.h"
 #include "coroutine/internal/context.h"
 #include "coroutine/internal/loop.h"
 #include "coroutine/internal/stack_pool.h"
@@ -27,9 +28,13 @@ struct weir_scope {
   const char *name;
   int first_failure;
   int cause;  // of the cancellation
+  uint32_t
+      shields;  // that the owner had raised: its cancellation does not reach it if there are any
   bool fail_together;
   bool cancelled;
-  bool shielded;  // opened inside a shield: the owner's cancellation does not reach it
+  bool awaited;  // its owner is inside weir_scope_wait, or ends it
+  bool told;     // so its owner has learnt of the first failure
+  bool untold;   // they failed together, and its owner has yet to learn of it
 };
 
 struct weir_job {
@@ -39,6 +44,7 @@ struct weir_job {
   uint32_t inside;  // coroutines inside weir_job_wait
   int result;
   bool handle_closed;
+  weir_internal_cancel_request cancel_request;  // closed when the coroutine has ended
 };
 
 // A value of coroutine-local storage.
@@ -61,6 +67,7 @@ struct weir_internal_coroutine {
   int cause;      // of the cancellation
   uint32_t turn;  // of the allowance that was taken away, what is left of the turn
   uint32_t shields;
+  uint32_t untold_failures;  // how many of its scopes are |untold|
   bool cancelled;
   bool deadline_expired;  // an operation returned -ETIMEDOUT because of the present deadline
   uint32_t bracket_depth;
@@ -77,7 +84,8 @@ struct weir_internal_coroutine {
   weir_internal_link sibling;                  // in the parent's children
   weir_internal_list scopes;  // own_scope first, then those opened, outermost first
   weir_scope own_scope;
-  weir_job *job;  // NULL when nobody holds a handle
+  bool scopes_ended;  // for good: what is left of it is to destroy its locals
+  weir_job *job;      // NULL when nobody holds a handle
   // Of a coroutine that another loop launched, and of the proxy that stands for it there; see
   // remote.c. Otherwise NULL.
   weir_internal_remote *remote;
@@ -85,6 +93,7 @@ struct weir_internal_coroutine {
   void *argument;
   const char *name;
   void *launch_site;
+  uint64_t number;              // no other coroutine's, ever; 0 before it was asked for (mutex.c)
   weir_internal_link of_loop;   // in the loop's coroutines
   weir_internal_local *locals;  // the last one set first
   weir_internal_stack *stack;   // NULL: a proxy
@@ -129,9 +138,11 @@ struct weir_internal_loop {
   weir_internal_list coroutines;  // all, and the proxies, the oldest first
   void *signal_stack;             // of the thread that runs, if there is one of ours
   weir_internal_coroutine *root;  // NULL when it has ended, and with it all but |background|
-  weir_scope background;          // of the loop's own coroutines
-  weir_scope guests;              // those that other loops launched here
-  size_t proxy_count;             // of coroutines on other loops
+  weir_internal_cancel_request cancel_root_request;  // closed while there is none
+  size_t cancels_due;                                // that are under way to what has ended
+  weir_scope background;                             // of the loop's own coroutines
+  weir_scope guests;                                 // those that other loops launched here
+  size_t proxy_count;                                // of coroutines on other loops
   weir_internal_list waiters;
   int root_result;
   int wait_failure;  // the first; coroutines are forced to end since then
@@ -220,11 +231,16 @@ static inline void weir_internal_pre_suspend_run(weir_internal_coroutine *corout
 // Tells whether the current coroutine must not suspend: -ECANCELED, -ETIMEDOUT, or 0.
 int weir_internal_coroutine_check(weir_internal_coroutine *coroutine);
 
+// Tells the current coroutine what it learns from others: that one returned |result|. If that is
+// -ETIMEDOUT, the deadline that holds here, too, may have been met there first.
+void weir_internal_coroutine_learn(int result);
+
 // Takes the allowance of |coroutine|, if it is the current one: what that check says may have
 // changed.
 void weir_internal_coroutine_look_again(weir_internal_coroutine *coroutine);
 
-// Returns the scope that |scope| names for the current coroutine, or NULL when there is none.
+// Returns the scope that |scope| names for the current coroutine, or NULL when there is none:
+// outside a coroutine, and for the own scope of one whose scopes have ended.
 weir_scope *weir_internal_scope_resolve(weir_scope *scope);
 
 // Makes |child| one of |scope|.
@@ -233,17 +249,22 @@ void weir_internal_scope_adopt(weir_scope *scope, weir_internal_coroutine *child
 // Prepares |scope| for |owner|.
 void weir_internal_scope_init(weir_scope *scope, weir_internal_coroutine *owner);
 
-// Suspends until |scope| has no children, whatever else happens.
-void weir_internal_scope_join(weir_scope *scope);
-
 // Cancels the children of |scope| and all below them, because of |cause|.
 void weir_internal_scope_cancel_children(weir_scope *scope, int cause);
 
 // Destroys the values that the current coroutine has of its own.
 void weir_internal_locals_end(weir_internal_coroutine *coroutine);
 
-// Ends all scopes of the current coroutine, whose function returned |result|.
-void weir_internal_scopes_end(weir_internal_coroutine *coroutine, int result);
+// Ends all scopes of the current coroutine, whose function returned |result|. Returns the result of
+// the coroutine.
+int weir_internal_scopes_end(weir_internal_coroutine *coroutine, int result);
+
+// Returns the code of a failure that keeps |coroutine| from suspending until it has learnt of it;
+// 0: there is none. |any|: or would, without a shield.
+int weir_internal_find_untold_failure(const weir_internal_coroutine *coroutine, bool any);
+static inline int weir_internal_untold_failure(const weir_internal_coroutine *coroutine, bool any) {
+  return coroutine->untold_failures > 0 ? weir_internal_find_untold_failure(coroutine, any) : 0;
+}
 
 // Tells |scope| that the function of one of its coroutines returned |result|.
 void weir_internal_scope_child_ended(weir_scope *scope, weir_internal_coroutine *child, int result);

@@ -106,11 +106,15 @@ void weir_internal_coroutine_look_again(weir_internal_coroutine *coroutine) {
 
 weir_internal_coroutine *weir_internal_current_coroutine(void) { return weir_internal_running(); }
 
-int weir_internal_coroutine_check(weir_internal_coroutine *coroutine) {
+static inline int look_at(const weir_internal_coroutine *coroutine) {
   if (coroutine->cancelled && coroutine->shields == 0) return -ECANCELED;
-  if (coroutine->deadline > coroutine->loop->now) return 0;
-  coroutine->deadline_expired = true;
-  return -ETIMEDOUT;
+  return coroutine->deadline > coroutine->loop->now ? 0 : -ETIMEDOUT;
+}
+
+int weir_internal_coroutine_check(weir_internal_coroutine *coroutine) {
+  int stop = look_at(coroutine);
+  if (stop == -ETIMEDOUT) coroutine->deadline_expired = true;
+  return stop;
 }
 
 static int yield_now(weir_internal_coroutine *coroutine) {
@@ -240,14 +244,17 @@ void weir_internal_interruptible_interrupt(weir_internal_interruptible *self) {
   if (!weir_internal_wake_present(self->coroutine, -ECANCELED)) self->interrupted = true;
 }
 
-// Tells whether any of those from |innermost| on is interrupted. One suspension is told for all.
-static bool take_interruptions(weir_internal_interruptible *innermost) {
-  bool any = false;
+static inline bool is_interrupted(const weir_internal_interruptible *innermost) {
+  const weir_internal_interruptible *each = innermost;
+  while (each != NULL && !each->interrupted) each = each->outer;
+  return each != NULL;
+}
+
+// One suspension is told for all.
+static void forget_interruptions(weir_internal_interruptible *innermost) {
   for (weir_internal_interruptible *each = innermost; each != NULL; each = each->outer) {
-    any = any || each->interrupted;
     each->interrupted = false;
   }
-  return any;
 }
 
 // The timer stays armed when its suspension ends early, because most end early and the next
@@ -271,9 +278,14 @@ static void fire_deadline(weir_internal_timer *timer) {
 static inline int suspend(weir_internal_ticket ticket, int64_t until) {
   weir_internal_coroutine *coroutine = ticket.coroutine;
   weir_internal_pre_suspend_run(coroutine);
-  int stop = weir_internal_coroutine_check(coroutine);
-  if (take_interruptions(coroutine->interruptible)) stop = -ECANCELED;
-  if (stop < 0 && weir_internal_claim(ticket)) return stop;
+  int stop = look_at(coroutine);
+  bool interrupted = is_interrupted(coroutine->interruptible);
+  // Whoever was served meanwhile is told that, and what is in the way stays there.
+  if ((stop < 0 || interrupted) && weir_internal_claim(ticket)) {
+    if (stop == -ETIMEDOUT) coroutine->deadline_expired = true;
+    if (interrupted) forget_interruptions(coroutine->interruptible);
+    return interrupted ? -ECANCELED : stop;
+  }
   coroutine->suspended_at = coroutine->loop->now;
   coroutine->wake_at = until < coroutine->deadline ? until : coroutine->deadline;
   bool covered = coroutine->timer.armed && coroutine->timer.when <= coroutine->wake_at;
@@ -300,9 +312,7 @@ typedef struct cancellation {
   bool force;
 } cancellation;
 
-static void cancel_one(weir_internal_coroutine *coroutine, cancellation how) {
-  if (!coroutine->cancelled) coroutine->cause = how.cause;
-  coroutine->cancelled = true;
+static void wake_cancelled(weir_internal_coroutine *coroutine, cancellation how) {
   if (coroutine->stack == NULL) {
     weir_internal_remote_cancel(coroutine, how.force);
     return;
@@ -314,12 +324,23 @@ static void cancel_one(weir_internal_coroutine *coroutine, cancellation how) {
   (void)weir_internal_wake(ticket, -ECANCELED);
 }
 
+// Returns whether |coroutine|, and all below it, did not know. Below one that was cancelled before
+// there is nobody who was not, but for those that shields keep from it.
+static bool cancel_one(weir_internal_coroutine *coroutine, cancellation how) {
+  bool knew = coroutine->cancelled;
+  if (!knew) coroutine->cause = how.cause;
+  coroutine->cancelled = true;
+  if (knew && !how.force) return false;
+  wake_cancelled(coroutine, how);
+  return true;
+}
+
 // Returns the first child in the scopes of |owner| from |link| on, and marks these as cancelled.
 static weir_internal_coroutine *first_child(weir_internal_coroutine *owner,
                                             weir_internal_link *link, cancellation how) {
   for (; link != &owner->scopes; link = link->next) {
     weir_scope *scope = WEIR_INTERNAL_CONTAINER(link, weir_scope, link);
-    if (scope->shielded && !how.force) continue;
+    if ((scope->shielded || scope->cancelled) && !how.force) continue;
     if (!scope->cancelled) scope->cause = how.cause;
     scope->cancelled = true;
     if (!weir_internal_list_is_empty(&scope->children)) {
@@ -329,11 +350,12 @@ static weir_internal_coroutine *first_child(weir_internal_coroutine *owner,
   return NULL;
 }
 
-// Returns who follows |coroutine| in a walk of the tree below |top|. No recursion: the tree may be
-// deeper than a stack.
-static weir_internal_coroutine *next_in_tree(weir_internal_coroutine *coroutine,
+// Returns who follows |coroutine| in a walk of the tree below |top|; |down|: those below it come
+// next. No recursion: the tree may be deeper than a stack.
+static weir_internal_coroutine *next_in_tree(weir_internal_coroutine *coroutine, bool down,
                                              weir_internal_coroutine *top, cancellation how) {
-  weir_internal_coroutine *child = first_child(coroutine, coroutine->scopes.next, how);
+  weir_internal_coroutine *child =
+      down ? first_child(coroutine, coroutine->scopes.next, how) : NULL;
   if (child != NULL) return child;
   while (coroutine != top) {
     weir_scope *scope = coroutine->parent;
@@ -348,9 +370,10 @@ static weir_internal_coroutine *next_in_tree(weir_internal_coroutine *coroutine,
 }
 
 static void cancel_tree(weir_internal_coroutine *top, cancellation how) {
-  for (weir_internal_coroutine *coroutine = top; coroutine != NULL;
-       coroutine = next_in_tree(coroutine, top, how)) {
-    cancel_one(coroutine, how);
+  weir_internal_coroutine *coroutine = top;
+  while (coroutine != NULL) {
+    bool down = cancel_one(coroutine, how);
+    coroutine = next_in_tree(coroutine, down, top, how);
   }
 }
 

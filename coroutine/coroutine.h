@@ -73,7 +73,8 @@ typedef struct weir_scope_options {
 
 // weir_scope_open opens a scope inside the current coroutine, which owns it and closes it with
 // weir_scope_close. Its coroutines inherit the deadline in force now. |options| may be NULL. Does
-// not suspend. Returns 0; -EINVAL outside a coroutine; -ENOMEM.
+// not suspend. Returns 0; -EINVAL outside a coroutine, or in one that ends (see weir_local);
+// -ENOMEM.
 WEIR_MUST_USE int weir_scope_open(weir_scope **out, const weir_scope_options *options);
 
 // weir_scope_wait suspends until every coroutine of |scope| has ended. NULL is the current
@@ -124,8 +125,9 @@ typedef struct weir_launch_options {
 // must be waited for: in the own scope the coroutine may first run when that function has returned.
 // If |out_or_null| is not NULL, *out_or_null gets a handle that the caller frees with
 // weir_job_close. |options| may be NULL. Does not suspend. Returns 0; -ENOMEM when there is no
-// memory for a stack with its guard page; -EINVAL outside a coroutine, without a function, or for a
-// stack size out of range; -EXDEV for a scope of another thread.
+// memory for a stack with its guard page; -EINVAL outside a coroutine, without a function, for a
+// stack size out of range, or into the own scope of a coroutine that ends (see weir_local); -EXDEV
+// for a scope of another thread.
 WEIR_MUST_USE int weir_launch(weir_scope *scope, weir_job **out_or_null,
                               const weir_launch_options *options, weir_function function,
                               void *argument);
@@ -177,7 +179,8 @@ weir_timeout weir_timeout_begin(int64_t nanoseconds);
 
 // weir_timeout_end closes |timeout|. Returns true if something inside returned -ETIMEDOUT because
 // of this very bracket, not of an outer one; or would have, had not a close or the like ended it in
-// the same moment. Nothing that succeeded counts.
+// the same moment. The -ETIMEDOUT of a coroutine that was waited for inside counts, if this
+// deadline has passed: it may have inherited it. Nothing that succeeded counts.
 bool weir_timeout_end(weir_timeout timeout);
 
 // Shields
@@ -201,7 +204,9 @@ void weir_shield_end(weir_shield shield);
 typedef struct weir_local {
   // Called with a value that is not NULL when another one takes its place, or when its coroutine
   // ends, in that coroutine: after all the coroutines of its scopes have ended, and in the reverse
-  // of the order in which the locals were first set. May be NULL. Must not suspend.
+  // of the order in which the locals were first set. May be NULL. Must not suspend. When the
+  // coroutine ends it has no scope any more: weir_launch into its own scope and weir_scope_open
+  // return -EINVAL.
   void (*destroy)(void *value);
 } weir_local;
 

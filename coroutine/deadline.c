@@ -63,6 +63,13 @@ bool weir_timeout_end(weir_timeout timeout) {
   return close_bracket(coroutine, timeout);
 }
 
+void weir_internal_coroutine_learn(int result) {
+  if (result != -ETIMEDOUT) return;
+  // What this loop knows of the time may be older than the other one's deadline.
+  (void)weir_now();
+  (void)weir_internal_coroutine_check(weir_internal_running());
+}
+
 void weir_internal_forget_expiry(void) {
   // It was false before: otherwise no operation would have begun.
   weir_internal_running()->deadline_expired = false;

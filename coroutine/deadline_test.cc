@@ -73,6 +73,20 @@ TEST_F(Deadline, PassedWithoutEffectIsNotExpired) {
   });
 }
 
+// What was served on the way to its suspension has succeeded, however late.
+TEST_F(Deadline, PassedBesideASuccessIsNotExpired) {
+  loop_.Run([&] {
+    weir_timeout timeout = weir_timeout_begin(WEIR_SECOND);
+    weir_internal_ticket ticket = weir_internal_ticket_take_for("test");
+    EXPECT_TRUE(weir_internal_wake(ticket, 7));
+    loop_.Advance(2 * WEIR_SECOND);
+    EXPECT_EQ(loop_.now(), weir_now());
+    EXPECT_EQ(7, weir_internal_suspend(ticket, WEIR_FOREVER));
+    EXPECT_FALSE(weir_timeout_end(timeout));
+    return 0;
+  });
+}
+
 TEST_F(Deadline, ZeroHasPassedAlready) {
   loop_.Run([&] {
     for (int64_t nanoseconds : {INT64_C(0), INT64_C(-1), INT64_MIN}) {

@@ -31,6 +31,7 @@ int weir_job_wait(weir_job *job, int *out_result) {
   // Before the first suspension: whoever runs meanwhile may close the handle.
   job->inside++;
   int result = wait_for_end(job);
+  if (result == 0) weir_internal_coroutine_learn(job->result);
   if (result == 0 && out_result != NULL) *out_result = job->result;
   job->inside--;
   free_if_last(job);

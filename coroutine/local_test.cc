@@ -123,6 +123,36 @@ TEST_F(Local, OneSetByADestructionIsDestroyedToo) {
   EXPECT_EQ(std::vector<int>{7}, destroyed);
 }
 
+// Its scopes have ended, so nobody would wait for what is launched there. Another one's may still
+// be used.
+TEST_F(Local, ADestructionCannotLaunchInTheCoroutineThatHasEnded) {
+  VirtualLoop loop;
+  static int launched, opened, launched_elsewhere;
+  static weir_scope *elsewhere;
+  static bool ran;
+  static const weir_local launches = {[](void *) {
+    auto call = [](void *) { return ran = true, 0; };
+    launched = weir_launch(nullptr, nullptr, nullptr, call, nullptr);
+    weir_scope *scope = nullptr;
+    opened = weir_scope_open(&scope, nullptr);
+    EXPECT_EQ(nullptr, scope);
+    EXPECT_FALSE(ran);
+    launched_elsewhere = weir_launch(elsewhere, nullptr, nullptr, call, nullptr);
+  }};
+  Body child = [&] { return weir_local_set(&launches, &one_); };
+  EXPECT_EQ(0, loop.Run([&] {
+    EXPECT_EQ(0, weir_scope_open(&elsewhere, nullptr));
+    EXPECT_EQ(0, weir_launch(nullptr, nullptr, nullptr, VirtualLoop::Call, &child));
+    EXPECT_EQ(0, weir_scope_wait(nullptr));
+    EXPECT_EQ(-EINVAL, launched);
+    EXPECT_EQ(-EINVAL, opened);
+    EXPECT_EQ(0, launched_elsewhere);
+    EXPECT_EQ(0, weir_scope_wait(elsewhere));
+    EXPECT_TRUE(ran);
+    return weir_scope_close(elsewhere);
+  }));
+}
+
 TEST_F(Local, AFailedAllocationChangesNothing) {
   VirtualLoop loop;
   EXPECT_EQ(0, loop.Run([&] {

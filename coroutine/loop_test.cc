@@ -57,6 +57,26 @@ TEST_F(Loop, AWakeBeforeTheSuspensionCounts) {
   });
 }
 
+// An interruption is told once, by the next suspension that it can end: one that was served already
+// has its own result to tell.
+TEST_F(Loop, AnInterruptionWaitsForASuspensionThatWasNotServed) {
+  loop_.Run([&] {
+    weir_internal_interruptible self, inner;
+    weir_internal_interruptible_begin(&self);
+    weir_internal_interruptible_begin(&inner);
+    weir_internal_interruptible_interrupt(&self);
+    weir_internal_ticket ticket = weir_internal_ticket_take_for("test");
+    // As another thread does once the ticket lies in its queue.
+    EXPECT_TRUE(weir_internal_wake(ticket, 7));
+    EXPECT_EQ(7, weir_internal_suspend(ticket, WEIR_FOREVER));
+    EXPECT_EQ(-ECANCELED, weir_delay(WEIR_SECOND));
+    EXPECT_EQ(0, weir_delay(WEIR_SECOND));
+    weir_internal_interruptible_end(&inner);
+    weir_internal_interruptible_end(&self);
+    return 0;
+  });
+}
+
 TEST_F(Loop, ALimitOfASuspensionIsNoDeadline) {
   loop_.Run([&] {
     weir_internal_ticket ticket = weir_internal_ticket_take_for("test");

@@ -5,6 +5,7 @@
 #include <thread>
 #include <vector>
 
+#include "coroutine/internal/suspend.h"
 #include "testing/sync_test.h"
 
 namespace {
@@ -172,6 +173,26 @@ TEST_F(Mutex, ClosedWhileACoroutineLetsOthersRun) {
     mutex_ = nullptr;
     EXPECT_EQ(WEIR_E_CLOSED, busy.Result());
     return 0;
+  });
+}
+
+// Its successor has the same stack and the same control block, and is somebody else.
+TEST_F(Mutex, OfAHolderThatHasEndedBelongsToNobodyElse) {
+  Run([&] {
+    const weir_internal_coroutine *before = nullptr;
+    EXPECT_EQ(0, weir_testing::LaunchCoroutine([&] {
+                before = weir_internal_current_coroutine();
+                return weir_mutex_lock(mutex_);
+              }));
+    EXPECT_EQ(0, weir_scope_wait(nullptr));
+    EXPECT_EQ(0, weir_testing::LaunchCoroutine([&] {
+                EXPECT_EQ(before, weir_internal_current_coroutine());
+                EXPECT_EQ(-EAGAIN, weir_mutex_try_lock(mutex_));
+                EXPECT_EQ(-EPERM, weir_mutex_unlock(mutex_));
+                EXPECT_EQ(-ETIMEDOUT, Within(WEIR_SECOND, [&] { return weir_mutex_lock(mutex_); }));
+                return 0;
+              }));
+    return weir_scope_wait(nullptr);
   });
 }
 

@@ -21,7 +21,7 @@ int weir_scope_open(weir_scope **out, const weir_scope_options *options) {
   weir_internal_coroutine *owner = weir_internal_running();
   if (out == NULL) return -EINVAL;
   *out = NULL;
-  if (owner == NULL) return -EINVAL;
+  if (owner == NULL || owner->scopes_ended) return -EINVAL;
   weir_scope *scope = (weir_scope *)weir_internal_allocate(sizeof *scope);
   if (scope == NULL) return -ENOMEM;
   weir_internal_scope_init(scope, owner);
@@ -36,7 +36,8 @@ int weir_scope_open(weir_scope **out, const weir_scope_options *options) {
 weir_scope *weir_internal_scope_resolve(weir_scope *scope) {
   weir_internal_coroutine *current = weir_internal_running();
   if (current == NULL) return NULL;
-  return scope != NULL ? scope : &current->own_scope;
+  if (scope != NULL) return scope;
+  return current->scopes_ended ? NULL : &current->own_scope;
 }
 
 int weir_scope_wait(weir_scope *scope) {
@@ -46,11 +47,15 @@ int weir_scope_wait(weir_scope *scope) {
   while (result == 0 && !weir_internal_list_is_empty(&scope->children)) {
     result = weir_internal_wait_queue_wait_for(&scope->waiter, WEIR_FOREVER, "scope");
   }
-  return result < 0 ? result : scope->first_failure;
+  if (result < 0) return result;
+  weir_internal_coroutine_learn(scope->first_failure);
+  return scope->first_failure;
 }
 
 void weir_internal_scope_cancel_children(weir_scope *scope, int cause) {
-  if (!scope->cancelled) scope->cause = cause;
+  // Then all who are in it know.
+  if (scope->cancelled) return;
+  scope->cause = cause;
   scope->cancelled = true;
   for (weir_internal_link *link = scope->children.next; link != &scope->children;
        link = link->next) {
@@ -91,6 +96,7 @@ int weir_scope_close(weir_scope *scope) {
   weir_internal_scope_join(scope);
   int result = scope->first_failure;
   free_scope(scope);
+  weir_internal_coroutine_learn(result);
   return result;
 }
 
@@ -107,6 +113,7 @@ void weir_internal_scopes_end(weir_internal_coroutine *coroutine, int result) {
   }
   if (result < 0) weir_internal_scope_cancel_children(own, cause);
   weir_internal_scope_join(own);
+  coroutine->scopes_ended = true;
 }
 
 void weir_internal_scope_child_ended(weir_scope *scope, weir_internal_coroutine *child,

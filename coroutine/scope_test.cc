@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <ctime>
 #include <functional>
 #include <vector>
 
@@ -394,8 +395,9 @@ int Descend(void *argument) {
   if (--chain->depth > 0) {
     EXPECT_EQ(0, weir_launch(nullptr, nullptr, nullptr, Descend, chain));
   }
-  if (weir_delay(WEIR_FOREVER) == -ECANCELED) chain->cancelled++;
-  return 0;
+  int result = weir_delay(WEIR_FOREVER);
+  if (result == -ECANCELED) chain->cancelled++;
+  return result;
 }
 
 TEST_F(Scope, CancelReachesTheBottomOfADeepTree) {
@@ -409,6 +411,25 @@ TEST_F(Scope, CancelReachesTheBottomOfADeepTree) {
     return weir_scope_wait(nullptr);
   });
   EXPECT_EQ(5000, chain.cancelled);
+}
+
+// Each one that ends cancels those below it again, who know already. If that took a walk to the
+// bottom each, it would take some hundred times as long as making them all.
+TEST_F(Scope, CancellingADeepTreeTakesNoLongerThanMakingIt) {
+  Chain chain = {20000, 0};
+  loop_.Run([&] {
+    weir_job *job = nullptr;
+    clock_t begun = clock();
+    EXPECT_EQ(0, weir_launch(nullptr, &job, nullptr, Descend, &chain));
+    EXPECT_EQ(0, weir_delay(1));
+    clock_t made = clock();
+    weir_job_cancel(job);
+    weir_job_close(job);
+    EXPECT_EQ(0, weir_scope_wait(nullptr));
+    EXPECT_GT(20 * (made - begun), clock() - made);
+    return 0;
+  });
+  EXPECT_EQ(20000, chain.cancelled);
 }
 
 TEST_F(Scope, AShieldHoldsCancellationOff) {

@@ -51,11 +51,12 @@
 extern "C" {
 #endif
 
-// Mutexes. One coroutine holds it at a time, across whatever it suspends for.
+// Mutexes. One coroutine holds it at a time, across whatever it suspends for. One that ends without
+// unlocking it leaves it locked for ever; then it can only be closed.
 typedef struct weir_mutex weir_mutex;
 
 WEIR_MUST_USE int weir_mutex_create(weir_mutex **out);  // 0 or -ENOMEM
-void weir_mutex_close(weir_mutex *mutex);               // nobody else may hold it
+void weir_mutex_close(weir_mutex *mutex);               // nobody else alive may hold it
 
 // weir_mutex_lock suspends until the current coroutine holds |mutex|. Returns 0, or -EDEADLK when
 // it does already.

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <csignal>
 #include <functional>
+#include <memory>
 #include <set>
 #include <thread>
 #include <vector>
@@ -230,6 +231,60 @@ TEST_F(LaunchOn, TheScopesDeadlineHolds) {
               EXPECT_EQ(-ETIMEDOUT, own);
               EXPECT_EQ(-ETIMEDOUT, childs);
               return weir_scope_close(scope);
+            }));
+}
+
+// The deadline of a bracket passes on the other loop first, while something else keeps this one
+// from looking at its timers. Whoever is told of it by |end| must learn from the bracket, too,
+// which it was.
+void ExpectExpiryToldBy(const std::function<int(weir_scope *scope, weir_job *job)> &end) {
+  weir_timeout timeout = weir_timeout_begin(2 * WEIR_MILLISECOND);
+  weir_scope *scope = nullptr;
+  EXPECT_EQ(0, weir_scope_open(&scope, nullptr));
+  weir_job *job = nullptr;
+  // If this takes long, nobody waits for those who use it.
+  auto passed = std::make_shared<std::atomic<bool>>(false);
+  auto wait = [passed] {
+    int result = WaitUntilCancelled();
+    *passed = true;
+    return result;
+  };
+  EXPECT_EQ(0, LaunchCoroutineOn(1, wait, scope, &job));
+  EXPECT_EQ(0, LaunchCoroutine([passed] {
+              while (!*passed) continue;
+              // A while longer, in which the message arrives.
+              for (int64_t start = weir_now(); weir_now() - start < WEIR_MILLISECOND;) continue;
+              return 0;
+            }));
+  EXPECT_EQ(-ETIMEDOUT, end(scope, job));
+  EXPECT_TRUE(weir_timeout_end(timeout));
+  weir_job_close(job);
+}
+
+TEST_F(LaunchOn, ABracketKnowsItsOwnDeadlineThatAnotherLoopMet) {
+  EXPECT_EQ(0, Run(2, [] {
+              for (int i = 0; i < 10; i++) {
+                ExpectExpiryToldBy([](weir_scope *scope, weir_job *) {
+                  int result = weir_scope_wait(scope);
+                  weir_scope_close(scope);
+                  return result;
+                });
+                ExpectExpiryToldBy([](weir_scope *scope, weir_job *job) {
+                  int ended = 0;
+                  int result = weir_job_wait(job, &ended);
+                  weir_scope_close(scope);
+                  return result < 0 ? result : ended;
+                });
+                ExpectExpiryToldBy([](weir_scope *scope, weir_job *) {
+                  // As clean-up does, which is to wait for what it needs.
+                  weir_shield shield = weir_shield_begin();
+                  int result = weir_scope_wait(scope);
+                  weir_shield_end(shield);
+                  EXPECT_EQ(-ETIMEDOUT, result);
+                  return weir_scope_close(scope);
+                });
+              }
+              return weir_scope_wait(nullptr);
             }));
 }
 

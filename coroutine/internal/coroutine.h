@@ -77,7 +77,8 @@ struct weir_internal_coroutine {
   weir_internal_link sibling;                  // in the parent's children
   weir_internal_list scopes;  // own_scope first, then those opened, outermost first
   weir_scope own_scope;
-  weir_job *job;  // NULL when nobody holds a handle
+  bool scopes_ended;  // for good: what is left of it is to destroy its locals
+  weir_job *job;      // NULL when nobody holds a handle
   // Of a coroutine that another loop launched, and of the proxy that stands for it there; see
   // remote.c. Otherwise NULL.
   weir_internal_remote *remote;
@@ -85,6 +86,7 @@ struct weir_internal_coroutine {
   void *argument;
   const char *name;
   void *launch_site;
+  uint64_t number;              // no other coroutine's, ever; 0 before it was asked for (mutex.c)
   weir_internal_link of_loop;   // in the loop's coroutines
   weir_internal_local *locals;  // the last one set first
   weir_internal_stack *stack;   // NULL: a proxy
@@ -220,11 +222,16 @@ static inline void weir_internal_pre_suspend_run(weir_internal_coroutine *corout
 // Tells whether the current coroutine must not suspend: -ECANCELED, -ETIMEDOUT, or 0.
 int weir_internal_coroutine_check(weir_internal_coroutine *coroutine);
 
+// Tells the current coroutine what it learns from others: that one returned |result|. If that is
+// -ETIMEDOUT, the deadline that holds here, too, may have been met there first.
+void weir_internal_coroutine_learn(int result);
+
 // Takes the allowance of |coroutine|, if it is the current one: what that check says may have
 // changed.
 void weir_internal_coroutine_look_again(weir_internal_coroutine *coroutine);
 
-// Returns the scope that |scope| names for the current coroutine, or NULL when there is none.
+// Returns the scope that |scope| names for the current coroutine, or NULL when there is none:
+// outside a coroutine, and for the own scope of one whose scopes have ended.
 weir_scope *weir_internal_scope_resolve(weir_scope *scope);
 
 // Makes |child| one of |scope|.

@@ -167,10 +167,8 @@ int weir_internal_check(const weir_internal_loop *loop) {
 
 static inline bool is_interrupted(const weir_internal_coroutine *coroutine) {
   const weir_internal_interruptible *each = coroutine->interruptible;
+  while (each != NULL && !each->interrupted) each = each->outer;
   // The further out, the more shields are inside it.
-  while (each != NULL && each->shields == coroutine->shields && !each->interrupted) {
-    each = each->outer;
-  }
   return each != NULL && each->shields == coroutine->shields;
 }
 

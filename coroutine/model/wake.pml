@@ -10,7 +10,7 @@
 //
 // Each statement is what one thread does in one step that others see. Spin tries every order.
 //
-// -DBUG_... plants a bug, which must be found: run.py does that for each.
+// -DBUG_... plants a bug, which must be found: run.sh does that for each.
 
 #define COROUTINES 2
 #define ACQUISITIONS 2

@@ -114,7 +114,12 @@ TEST_F(ServeShards, TheLastToBeginHoldsTheListener) {
     return 0;
   };
   auto root = [&] {
-    for (int i = 0; i < 500; i++) EXPECT_EQ(0, LaunchCoroutineOn(kLoops - 1, crowd));
+    std::atomic<bool> crowded{false};
+    EXPECT_EQ(0, LaunchCoroutineOn(kLoops - 1, [&] {
+                for (int i = 0; i < 300; i++) EXPECT_EQ(0, LaunchCoroutine(crowd));
+                return crowded = true, 0;
+              }));
+    while (!crowded) EXPECT_EQ(0, weir_yield());
     weir_listener *listener = Bind();
     int served = 1;
     EXPECT_EQ(0, LaunchCoroutine([&] { return served = Serve(listener), 0; }));

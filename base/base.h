@@ -74,12 +74,12 @@ static inline weir_bytes weir_bytes_of(const void *data, size_t size) {
 static inline weir_bytes weir_text(const char *text) { return weir_bytes_of(text, strlen(text)); }
 
 // A weir_allocator provides all memory that Weir uses. |allocate| and |release| handle ordinary
-// blocks, aligned for any type; |map| and |unmap| handle whole pages, zeroed, for coroutine stacks.
-// Those that allocate return NULL on failure, which the caller of Weir sees as -ENOMEM. |release|
-// and |unmap| are given the size that was asked for, and never NULL. |guard| makes mapped pages
-// inaccessible and returns 0, or a negative code when it cannot; |trim| may forget what mapped
-// pages contain, to give memory back. These two may be NULL, which is the default's. All may be
-// called from any thread.
+// blocks, aligned for any type; |map| and |unmap| handle whole pages, zeroed, for coroutine stacks
+// and long tables. Those that allocate return NULL on failure, which the caller of Weir sees as
+// -ENOMEM. |release| and |unmap| are given the size that was asked for, and never NULL. |guard|
+// makes mapped pages inaccessible and returns 0, or a negative code when it cannot; |trim| may
+// forget what mapped pages contain, to give memory back. These two may be NULL, which is the
+// default's. All may be called from any thread.
 typedef struct weir_allocator {
   void *context;
   void *(*allocate)(void *context, size_t size);

@@ -50,6 +50,7 @@ ROWS = [
     Row("mutex", "mutex, lock + unlock", 5_000_000, peers=(GO,)),
     Row("timer", "timer, arm + cancel, 1,000,000 armed", 1_000_000, 1_000_000, 80, (GO,)),
     Row("timer-any", "any of 1,000,000 timers moved", 1_000_000, 1_000_000),
+    Row("timer-first", "slowest of 1,000 that fire, 1,000,000 armed", 1_000_000, 1_000_000),
     Row("loops", "hop between two loops", 20_000),
     Row("blocking", "weir_blocking, there and back", 20_000),
     Row("million", "1,000,000 parked: memory of each", 1, 1_000_000, 5200, is_memory=True),

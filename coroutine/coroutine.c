@@ -15,10 +15,12 @@ static void deliver_wake(weir_internal_message *message);
 
 static void end(weir_internal_coroutine *coroutine, int result) {
   weir_internal_loop *loop = coroutine->loop;
-  weir_internal_scopes_end(coroutine, result);
+  result = weir_internal_scopes_end(coroutine, result);
   if (coroutine->locals != NULL) weir_internal_locals_end(coroutine);
   weir_internal_pre_suspend_run(coroutine);
-  weir_internal_timer_cancel(loop, &coroutine->timer);
+  if (weir_internal_timer_is_armed(&coroutine->timer)) {
+    weir_internal_timer_cancel(loop, &coroutine->timer);
+  }
   if (coroutine->job != NULL) weir_internal_job_ended(coroutine->job, result);
   if (coroutine->parent != NULL) {
     weir_internal_scope_child_ended(coroutine->parent, coroutine, result);
@@ -108,6 +110,7 @@ weir_internal_coroutine *weir_internal_current_coroutine(void) { return weir_int
 
 static inline int look_at(const weir_internal_coroutine *coroutine) {
   if (coroutine->cancelled && coroutine->shields == 0) return -ECANCELED;
+  if (weir_internal_untold_failure(coroutine, false) < 0) return -ECANCELED;
   return coroutine->deadline > coroutine->loop->now ? 0 : -ETIMEDOUT;
 }
 
@@ -165,7 +168,7 @@ int weir_internal_check(const weir_internal_loop *loop) {
   return weir_internal_coroutine_check(coroutine);
 }
 
-static inline bool is_interrupted(const weir_internal_coroutine *coroutine) {
+static bool is_interrupted(const weir_internal_coroutine *coroutine) {
   const weir_internal_interruptible *each = coroutine->interruptible;
   while (each != NULL && !each->interrupted) each = each->outer;
   // The further out, the more shields are inside it.
@@ -276,19 +279,27 @@ static void fire_deadline(weir_internal_timer *timer) {
   }
 }
 
+// Tells whether |stop|, or an interruption, keeps the coroutine from suspending; *stop is the
+// result then. Whoever was served meanwhile is told that, and what is in the way stays there.
+static bool ends_at_once(weir_internal_ticket ticket, int *stop) {
+  weir_internal_coroutine *coroutine = ticket.coroutine;
+  bool interrupted = is_interrupted(coroutine);
+  if ((*stop == 0 && !interrupted) || !weir_internal_claim(ticket)) return false;
+  if (*stop == -ETIMEDOUT) coroutine->deadline_expired = true;
+  if (interrupted) *stop = -ECANCELED;
+  return true;
+}
+
 static inline int suspend(weir_internal_ticket ticket, int64_t until) {
   weir_internal_coroutine *coroutine = ticket.coroutine;
   weir_internal_pre_suspend_run(coroutine);
   int stop = look_at(coroutine);
-  bool interrupted = is_interrupted(coroutine);
-  // Whoever was served meanwhile is told that, and what is in the way stays there.
-  if ((stop < 0 || interrupted) && weir_internal_claim(ticket)) {
-    if (stop == -ETIMEDOUT) coroutine->deadline_expired = true;
-    return interrupted ? -ECANCELED : stop;
-  }
+  bool may_be_interrupted = coroutine->interruptible != NULL;
+  if ((stop < 0 || may_be_interrupted) && ends_at_once(ticket, &stop)) return stop;
   coroutine->suspended_at = coroutine->loop->now;
   coroutine->wake_at = until < coroutine->deadline ? until : coroutine->deadline;
-  bool covered = coroutine->timer.armed && coroutine->timer.when <= coroutine->wake_at;
+  bool covered = weir_internal_timer_is_armed(&coroutine->timer) &&
+                 coroutine->timer.when <= coroutine->wake_at;
   if (coroutine->wake_at != WEIR_FOREVER && !covered) {
     weir_internal_timer_arm(coroutine->loop, &coroutine->timer, coroutine->wake_at);
   }
@@ -340,7 +351,7 @@ static weir_internal_coroutine *first_child(weir_internal_coroutine *owner,
                                             weir_internal_link *link, cancellation how) {
   for (; link != &owner->scopes; link = link->next) {
     weir_scope *scope = WEIR_INTERNAL_CONTAINER(link, weir_scope, link);
-    if ((scope->shielded || scope->cancelled) && !how.force) continue;
+    if ((scope->shields > 0 || scope->cancelled) && !how.force) continue;
     if (!scope->cancelled) scope->cause = how.cause;
     scope->cancelled = true;
     if (!weir_internal_list_is_empty(&scope->children)) {
@@ -387,10 +398,11 @@ void weir_internal_coroutine_force(weir_internal_coroutine *coroutine, int cause
 
 bool weir_is_cancelled(void) {
   weir_internal_coroutine *coroutine = weir_internal_running();
-  return coroutine != NULL && coroutine->cancelled;
+  return coroutine != NULL && (coroutine->cancelled || coroutine->untold_failures > 0);
 }
 
 int weir_cancellation_cause(void) {
   weir_internal_coroutine *coroutine = weir_internal_running();
-  return coroutine != NULL && coroutine->cancelled ? coroutine->cause : 0;
+  if (coroutine == NULL) return 0;
+  return coroutine->cancelled ? coroutine->cause : weir_internal_untold_failure(coroutine, true);
 }

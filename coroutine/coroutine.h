@@ -10,7 +10,8 @@
 // A function "suspends" when it may wait. Each function that suspends first looks whether its
 // coroutine was cancelled (-ECANCELED) or its deadline has passed (-ETIMEDOUT); then it does
 // nothing else. Both stay: every later function that suspends reports them again, until the
-// deadline's bracket ends or a shield is raised.
+// deadline's bracket ends or a shield is raised. The owner of a scope whose coroutines fail
+// together is cancelled for a while only; see weir_scope_options.
 //
 // Exceptions of C++ must not leave a coroutine's function.
 //
@@ -64,8 +65,13 @@ typedef struct weir_scope weir_scope;
 
 // Options of a scope. All zero is the default.
 typedef struct weir_scope_options {
-  // The first coroutine of the scope that fails cancels the others, also those launched later. Off
-  // by default: a failure is its own coroutine's affair. -ECANCELED is not a failure.
+  // The first coroutine of the scope that fails cancels the others, also those launched later, and
+  // stops what the owner does inside: until it learns of the failure by weir_scope_wait or
+  // weir_scope_close of this scope, the owner is as if cancelled, with the failure's code as the
+  // cause, and so are the scopes that it has opened inside. It is not stopped while it waits for
+  // this very scope, nor behind a shield that it has raised inside. If it returns -ECANCELED
+  // without having learnt, it ends with the failure instead. Off by default: a failure is its own
+  // coroutine's affair. -ECANCELED is not a failure.
   bool fail_together;
   // A name for messages, which must outlive the scope; default none.
   const char *name;
@@ -151,13 +157,14 @@ void weir_job_cancel_with_cause(weir_job *job, int cause);
 // goes on; those who wait for it get WEIR_E_CLOSED. NULL is legal.
 void weir_job_close(weir_job *job);
 
-// weir_is_cancelled tells whether the current coroutine was cancelled, also behind a shield.
-// false outside a coroutine.
+// weir_is_cancelled tells whether the current coroutine was cancelled, or is as if it were (see
+// |fail_together|), also behind a shield. false outside a coroutine.
 bool weir_is_cancelled(void);
 
 // weir_cancellation_cause returns why the current coroutine was cancelled: the cause that was
-// given; the code with which its parent, or in a scope with |fail_together| its sibling, failed;
-// why the kernel refused to wait; or -ECANCELED when none is known. 0 while it is not cancelled.
+// given; the code with which its parent, or in a scope with |fail_together| its sibling or child,
+// failed; why the kernel refused to wait; or -ECANCELED when none is known. 0 while it is not
+// cancelled.
 int weir_cancellation_cause(void);
 
 // Deadlines

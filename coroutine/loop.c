@@ -32,6 +32,10 @@ int weir_internal_loop_create(weir_internal_loop **out,
   *out = NULL;
   weir_internal_loop *loop = (weir_internal_loop *)weir_internal_allocate(sizeof *loop);
   if (loop == NULL) return -ENOMEM;
+  if (weir_internal_timer_heap_init(&loop->timers) < 0) {
+    weir_internal_release(loop, sizeof *loop);
+    return -ENOMEM;
+  }
   loop->operations = operations;
   loop->operations_context = context;
   loop->drain_timeout = options->drain_timeout;
@@ -50,6 +54,7 @@ void weir_internal_loop_close(weir_internal_loop *loop) {
     loop->local_count--;
     loop->locals[loop->local_count].destroy(loop->locals[loop->local_count].value);
   }
+  weir_internal_timer_heap_destroy(&loop->timers);
   weir_internal_stack_pool_destroy(&loop->stacks);
   for (size_t i = 0; i < WEIR_INTERNAL_STACK_SIZES; i++) {
     weir_internal_stack_pool_destroy(&loop->sized_stacks[i]);
@@ -84,7 +89,7 @@ static inline weir_internal_coroutine *begin_turn(weir_internal_loop *loop) {
   loop->current = coroutine;
   coroutine->turn = 0;
   weir_internal_thread.allowance = OPERATIONS_PER_TURN;
-  if (coroutine->cancelled || coroutine->deadline <= loop->now) {
+  if (coroutine->cancelled || coroutine->untold_failures > 0 || coroutine->deadline <= loop->now) {
     weir_internal_coroutine_look_again(coroutine);
   }
   return coroutine;
@@ -131,14 +136,15 @@ static void run_ready(weir_internal_loop *loop) {
 // Timers
 
 void weir_internal_timer_arm(weir_internal_loop *loop, weir_internal_timer *timer, int64_t when) {
-  if (timer->armed) weir_internal_timer_heap_remove(&loop->timers, timer);
+  weir_internal_timer_cancel(loop, timer);
   // A timer that is armed anew while it fires has its turn in the next round, not in this one.
   timer->when = loop->firing && when <= loop->now ? loop->now + 1 : when;
   weir_internal_timer_heap_add(&loop->timers, timer);
 }
 
 void weir_internal_timer_cancel(weir_internal_loop *loop, weir_internal_timer *timer) {
-  if (timer->armed) weir_internal_timer_heap_remove(&loop->timers, timer);
+  if (!weir_internal_timer_is_armed(timer)) return;
+  weir_internal_timer_heap_remove(&loop->timers, timer);
 }
 
 static void fire_due(weir_internal_loop *loop) {

@@ -120,7 +120,7 @@ void weir_internal_describe(weir_coroutine_description *out,
   out->name = coroutine->name != NULL ? coroutine->name : unnamed;
   out->scope = scope != NULL ? scope : "";
   out->launch_module = "";
-  out->cancelled = coroutine->cancelled;
+  out->cancelled = coroutine->cancelled || coroutine->untold_failures > 0;
   locate(out, coroutine->launch_site);
   if (is_proxy) {
     out->waits_for = "another loop";

@@ -6,15 +6,30 @@
 #include "coroutine/internal/coroutine.h"
 #include "coroutine/internal/remote.h"
 
-void weir_internal_scope_init(weir_scope *scope, weir_internal_coroutine *owner) {
+// |scope| is opened inside another one of which the owner is to learn that it failed.
+static void inherit_failure(weir_scope *scope) {
+  int failure = weir_internal_untold_failure(scope->owner, false);
+  if (scope->cancelled || failure == 0) return;
+  scope->cancelled = true;
+  scope->cause = failure;
+}
+
+// Inlined into the launch, which is quick.
+static inline __attribute__((always_inline)) void prepare(weir_scope *scope,
+                                                          weir_internal_coroutine *owner) {
   scope->owner = owner;
   weir_internal_list_init(&scope->children);
   weir_internal_wait_queue_init(&scope->waiter);
   scope->deadline = owner->deadline;
-  scope->shielded = owner->shields > 0;
-  scope->cancelled = owner->cancelled && !scope->shielded;
+  scope->shields = owner->shields;
+  scope->cancelled = owner->cancelled && owner->shields == 0;
   scope->cause = owner->cause;
+  if (owner->untold_failures > 0) inherit_failure(scope);
   weir_internal_list_append(&owner->scopes, &scope->link);
+}
+
+void weir_internal_scope_init(weir_scope *scope, weir_internal_coroutine *owner) {
+  prepare(scope, owner);
 }
 
 int weir_scope_open(weir_scope **out, const weir_scope_options *options) {
@@ -40,16 +55,73 @@ weir_scope *weir_internal_scope_resolve(weir_scope *scope) {
   return current->scopes_ended ? NULL : &current->own_scope;
 }
 
-int weir_scope_wait(weir_scope *scope) {
-  scope = weir_internal_scope_resolve(scope);
-  if (scope == NULL || scope->owner != weir_internal_running()) return -EINVAL;
+// Failing together
+
+int weir_internal_find_untold_failure(const weir_internal_coroutine *coroutine, bool any) {
+  // The outermost comes first: the others are inside of it.
+  const weir_internal_list *scopes = &coroutine->scopes;
+  for (const weir_internal_link *link = scopes->next; link != scopes; link = link->next) {
+    const weir_scope *scope = WEIR_INTERNAL_CONTAINER(link, weir_scope, link);
+    bool kept_off = coroutine->shields > scope->shields;
+    if (scope->untold && (any || !kept_off)) return scope->first_failure;
+  }
+  return 0;
+}
+
+static void set_untold(weir_scope *scope, bool untold) {
+  if (scope->untold == untold) return;
+  scope->untold = untold;
+  scope->owner->untold_failures += untold ? 1 : -1;
+  weir_internal_coroutine_look_again(scope->owner);
+}
+
+// The owner begins to wait for |scope|, by which it learns what it does not know yet.
+static inline void begin_wait(weir_scope *scope) {
+  scope->awaited = true;
+  if (scope->untold) set_untold(scope, false);
+}
+
+// The wait for |scope|, of which a coroutine has failed, ended with |result|; if that is negative
+// it has told nothing. Returns the result of weir_scope_wait.
+static int tell(weir_scope *scope, int result) {
+  if (result == 0) scope->told = true;
+  set_untold(scope, scope->fail_together && !scope->told);
+  if (result < 0) return result;
+  weir_internal_coroutine_learn(scope->first_failure);
+  return scope->first_failure;
+}
+
+// The first coroutine of |scope| has failed: what its owner does meanwhile is inside of it and
+// ends, too, as are the scopes that the owner has opened since.
+static void stop_owner(weir_scope *scope) {
+  if (scope->awaited) return;
+  weir_internal_coroutine *owner = scope->owner;
+  set_untold(scope, true);
+  for (weir_internal_link *link = scope->link.next; link != &owner->scopes; link = link->next) {
+    weir_scope *inner = WEIR_INTERNAL_CONTAINER(link, weir_scope, link);
+    if (inner->shields > scope->shields) continue;
+    weir_internal_scope_cancel_children(inner, scope->first_failure);
+  }
+  if (owner->shields > scope->shields) return;
+  // If it is not suspended, or woken already, its next suspension tells.
+  (void)weir_internal_wake_present(owner, -ECANCELED);
+}
+
+static int wait_for_children(weir_scope *scope) {
   int result = weir_internal_enter_here();
   while (result == 0 && !weir_internal_list_is_empty(&scope->children)) {
     result = weir_internal_wait_queue_wait_for(&scope->waiter, WEIR_FOREVER, "scope");
   }
-  if (result < 0) return result;
-  weir_internal_coroutine_learn(scope->first_failure);
-  return scope->first_failure;
+  return result;
+}
+
+int weir_scope_wait(weir_scope *scope) {
+  scope = weir_internal_scope_resolve(scope);
+  if (scope == NULL || scope->owner != weir_internal_running()) return -EINVAL;
+  begin_wait(scope);
+  int result = wait_for_children(scope);
+  scope->awaited = false;
+  return scope->first_failure < 0 ? tell(scope, result) : result;
 }
 
 void weir_internal_scope_cancel_children(weir_scope *scope, int cause) {
@@ -72,8 +144,8 @@ void weir_scope_cancel_with_cause(weir_scope *scope, int cause) {
   if (scope != NULL) weir_internal_scope_cancel_children(scope, cause);
 }
 
-void weir_internal_scope_join(weir_scope *scope) {
-  if (weir_internal_list_is_empty(&scope->children)) return;
+static void join_children(weir_scope *scope) {
+  begin_wait(scope);
   weir_shield shield = weir_shield_begin();
   while (!weir_internal_list_is_empty(&scope->children)) {
     // Behind the shield nothing but the last child wakes it.
@@ -83,7 +155,13 @@ void weir_internal_scope_join(weir_scope *scope) {
   weir_shield_end(shield);
 }
 
+// Suspends until |scope| has no children, whatever else happens.
+static inline void join(weir_scope *scope) {
+  if (!weir_internal_list_is_empty(&scope->children)) join_children(scope);
+}
+
 static void free_scope(weir_scope *scope) {
+  set_untold(scope, false);
   weir_internal_link_remove(&scope->link);
   weir_internal_release(scope, sizeof *scope);
 }
@@ -93,27 +171,31 @@ int weir_scope_close(weir_scope *scope) {
   weir_internal_coroutine *current = weir_internal_running();
   if (current == NULL || scope->owner != current || scope == &current->own_scope) return -EINVAL;
   weir_internal_scope_cancel_children(scope, -ECANCELED);
-  weir_internal_scope_join(scope);
+  join(scope);
   int result = scope->first_failure;
   free_scope(scope);
   weir_internal_coroutine_learn(result);
   return result;
 }
 
-void weir_internal_scopes_end(weir_internal_coroutine *coroutine, int result) {
+int weir_internal_scopes_end(weir_internal_coroutine *coroutine, int result) {
   weir_scope *own = &coroutine->own_scope;
+  // One that ends because a scope of its own has failed, without having asked why, hands that on.
+  int failure = weir_internal_untold_failure(coroutine, true);
+  if (result == -ECANCELED && !coroutine->cancelled && failure < 0) result = failure;
   int cause = result < 0 ? result : -ECANCELED;
   // One that ends because it was cancelled hands on why.
   if (result == -ECANCELED && coroutine->cancelled) cause = coroutine->cause;
   while (coroutine->scopes.previous != &own->link) {
     weir_scope *scope = WEIR_INTERNAL_CONTAINER(coroutine->scopes.previous, weir_scope, link);
     weir_internal_scope_cancel_children(scope, cause);
-    weir_internal_scope_join(scope);
+    join(scope);
     free_scope(scope);
   }
   if (result < 0) weir_internal_scope_cancel_children(own, cause);
-  weir_internal_scope_join(own);
+  join(own);
   coroutine->scopes_ended = true;
+  return result;
 }
 
 void weir_internal_scope_child_ended(weir_scope *scope, weir_internal_coroutine *child,
@@ -122,7 +204,10 @@ void weir_internal_scope_child_ended(weir_scope *scope, weir_internal_coroutine 
   bool failed = result < 0 && result != -ECANCELED;
   if (failed && scope->first_failure == 0) {
     scope->first_failure = result;
-    if (scope->fail_together) weir_internal_scope_cancel_children(scope, result);
+    if (scope->fail_together) {
+      weir_internal_scope_cancel_children(scope, result);
+      stop_owner(scope);
+    }
   }
   if (weir_internal_list_is_empty(&scope->children)) {
     weir_internal_wait_queue_wake_all(&scope->waiter, 0);
@@ -135,7 +220,7 @@ void weir_internal_scope_adopt(weir_scope *scope, weir_internal_coroutine *child
   child->cause = scope->cause;
   child->parent = scope;
   weir_internal_list_append(&scope->children, &child->sibling);
-  weir_internal_scope_init(&child->own_scope, child);
+  prepare(&child->own_scope, child);
 }
 
 int weir_internal_loop_launch(weir_internal_loop *loop, weir_function function, void *argument) {

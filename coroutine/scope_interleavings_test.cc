@@ -3,7 +3,8 @@
 // Two coroutines of a scope are launched, finish, fail, are cancelled, wait for each other and run
 // out of time, in every order of a few steps, and compared with a model so simple that it is
 // plainly right. Once each step is followed by all that it causes, and once the next step comes
-// before anybody has run.
+// before anybody has run. The owner of the scope takes the steps behind a shield, since a failure
+// may stop it, and looks without one whether it did.
 
 #include <gtest/gtest.h>
 
@@ -96,7 +97,9 @@ class ScopeWorld {
   }
 
   bool PassDeadline() {
+    weir_shield shield = weir_shield_begin();
     EXPECT_EQ(0, weir_delay(2 * kDeadline));
+    weir_shield_end(shield);
     model_.PassDeadline();
     return true;
   }
@@ -109,6 +112,8 @@ class ScopeWorld {
     for (int i = 0; i < kActors; i++) live += model_.actor(i).IsLive();
     if (live == 0) {
       EXPECT_EQ(model_.first_failure(), weir_scope_wait(scope_)) << "wait";
+      model_.TellOwner();
+      ExpectOwner();
     }
     Close();
     Compare();
@@ -149,7 +154,17 @@ class ScopeWorld {
   // Lets all run until nobody can: each turn may wake one.
   void RunAll() {
     model_.Run();
+    weir_shield shield = weir_shield_begin();
     for (int i = 0; i < 6; i++) EXPECT_EQ(0, weir_yield());
+    weir_shield_end(shield);
+    ExpectOwner();
+  }
+
+  void ExpectOwner() {
+    bool stopped = model_.IsOwnerStopped();
+    EXPECT_EQ(stopped ? -ECANCELED : 0, weir_yield());
+    EXPECT_EQ(stopped, weir_is_cancelled());
+    EXPECT_EQ(stopped ? model_.first_failure() : 0, weir_cancellation_cause());
   }
 
   bool Settle() {
@@ -178,6 +193,8 @@ class ScopeWorld {
     EXPECT_EQ(model_.first_failure(), weir_scope_close(scope_)) << "close";
     closed = true;
     scope_ = nullptr;
+    model_.TellOwner();
+    ExpectOwner();
     EXPECT_EQ(0, weir_scope_wait(nullptr));
   }
 
@@ -193,7 +210,9 @@ class ScopeWorld {
       EXPECT_EQ(expected.result, actual.result);
       EXPECT_EQ(expected.cause, actual.cause);
       int result = 0;
+      weir_shield shield = weir_shield_begin();
       EXPECT_EQ(0, weir_job_wait(actual.job, &result));
+      weir_shield_end(shield);
       EXPECT_EQ(expected.result, result);
     }
   }

@@ -27,7 +27,7 @@ static bool is_valid(const weir_select_case *cases, int count) {
   if (cases == NULL || count <= 0) return false;
   for (int i = 0; i < count; i++) {
     if (cases[i].channel == NULL) return false;
-    if (cases[i].send == NULL && cases[i].receive == NULL) return false;
+    if ((cases[i].send == NULL) == (cases[i].receive == NULL)) return false;
   }
   return true;
 }

@@ -58,6 +58,10 @@ TEST_F(Select, TellsMisuse) {
     EXPECT_EQ(-EINVAL, weir_select(nullptr, 1));
     EXPECT_EQ(-EINVAL, weir_select(cases, 2));
     EXPECT_EQ(-EINVAL, weir_try_select(cases, -1));
+    cases[0].receive = &value;
+    EXPECT_EQ(-EINVAL, weir_select(cases, 1));
+    EXPECT_EQ(-EINVAL, weir_try_select(cases, 1));
+    cases[0].receive = nullptr;
     cases[0].channel = nullptr;
     EXPECT_EQ(-EINVAL, weir_try_select(cases, 1));
     return 0;

@@ -101,7 +101,9 @@ typedef struct weir_typed_channel weir_typed_channel;
 // Returns 0, -ENOMEM or -EINVAL for an |element_size| of 0.
 WEIR_MUST_USE int weir_typed_channel_create(weir_typed_channel **out, size_t element_size,
                                             size_t capacity);
-void weir_typed_channel_close(weir_typed_channel *channel);  // drops what was not received
+// weir_typed_channel_close frees it, and drops what was not received. What Go and Kotlin call close
+// is weir_typed_channel_finish.
+void weir_typed_channel_close(weir_typed_channel *channel);
 
 // weir_typed_channel_send suspends until there is room, and sends a copy of the element at
 // |element|. Returns 0, or -EPIPE after weir_typed_channel_finish. weir_typed_channel_try_send does
@@ -124,7 +126,7 @@ void weir_typed_channel_finish(weir_typed_channel *channel);
 typedef struct weir_select_case {
   weir_typed_channel *channel;
   const void *send;  // the element to send; NULL: receive
-  void *receive;     // where to put what was received
+  void *receive;     // where to put what was received; NULL: send
   int result;        // of the case that was chosen: as weir_typed_channel_send or
                      // weir_typed_channel_receive, also WEIR_E_CLOSED
 } weir_select_case;
@@ -132,8 +134,9 @@ typedef struct weir_select_case {
 // weir_select suspends until one of the |count| |cases| can go on, does that one, and returns its
 // index. When several can, the first in the list is done. Channels of different threads may be
 // mixed, and one may occur more than once; a select that sends and receives on one channel does not
-// deal with itself. Returns -EINVAL for no cases, or one without a channel or an element; -ENOMEM,
-// with more than 16 cases only. WEIR_E_CLOSED is a result of the case whose channel was closed.
+// deal with itself. Returns -EINVAL for no cases, or one without a channel, with neither |send| nor
+// |receive|, or with both; -ENOMEM, with more than 16 cases only. WEIR_E_CLOSED is a result of the
+// case whose channel was closed.
 WEIR_MUST_USE int weir_select(weir_select_case *cases, int count);
 // weir_try_select does not suspend: -EAGAIN when none can.
 WEIR_MUST_USE int weir_try_select(weir_select_case *cases, int count);

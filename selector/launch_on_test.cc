@@ -211,6 +211,23 @@ TEST_F(LaunchOn, TheyFailTogether) {
             }));
 }
 
+TEST_F(LaunchOn, AFailureStopsTheOwnerOfAScopeThatFailsTogether) {
+  EXPECT_EQ(0, Run(2, [] {
+              weir_scope *scope = nullptr;
+              weir_scope_options together = {};
+              together.fail_together = true;
+              EXPECT_EQ(0, weir_scope_open(&scope, &together));
+              EXPECT_EQ(0, LaunchCoroutineOn(
+                               1, [] { return -EIO; }, scope));
+              EXPECT_EQ(-ECANCELED, WaitUntilCancelled());
+              EXPECT_EQ(-EIO, weir_cancellation_cause());
+              EXPECT_EQ(-EIO, weir_scope_wait(scope));
+              EXPECT_EQ(0, weir_yield());
+              EXPECT_EQ(-EIO, weir_scope_close(scope));
+              return 0;
+            }));
+}
+
 TEST_F(LaunchOn, TheScopesDeadlineHolds) {
   EXPECT_EQ(0, Run(2, [] {
               weir_timeout timeout = weir_timeout_begin(5 * WEIR_MILLISECOND);

@@ -42,6 +42,9 @@ class Scope {
 
   const Actor &actor(int index) const { return actors_[index]; }
   const std::vector<int> &ends() const { return ends_; }
+  // The owner is as if cancelled until it has learnt of the failure.
+  bool IsOwnerStopped() const { return fail_together_ && first_failure_ != 0 && !told_; }
+  void TellOwner() { told_ = true; }
   int first_failure() const { return first_failure_; }
 
   void Launch(int index) {
@@ -167,6 +170,7 @@ class Scope {
   int cause_ = 0;
   bool expired_ = false;
   int first_failure_ = 0;
+  bool told_ = false;
 };
 
 }  // namespace weir_testing::scope_model

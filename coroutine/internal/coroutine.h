@@ -27,9 +27,13 @@ struct weir_scope {
   const char *name;
   int first_failure;
   int cause;  // of the cancellation
+  uint32_t
+      shields;  // that the owner had raised: its cancellation does not reach it if there are any
   bool fail_together;
   bool cancelled;
-  bool shielded;  // opened inside a shield: the owner's cancellation does not reach it
+  bool awaited;  // its owner is inside weir_scope_wait, or ends it
+  bool told;     // so its owner has learnt of the first failure
+  bool untold;   // they failed together, and its owner has yet to learn of it
 };
 
 struct weir_job {
@@ -61,6 +65,7 @@ struct weir_internal_coroutine {
   int cause;      // of the cancellation
   uint32_t turn;  // of the allowance that was taken away, what is left of the turn
   uint32_t shields;
+  uint32_t untold_failures;  // how many of its scopes are |untold|
   bool cancelled;
   bool deadline_expired;  // an operation returned -ETIMEDOUT because of the present deadline
   uint32_t bracket_depth;
@@ -240,17 +245,22 @@ void weir_internal_scope_adopt(weir_scope *scope, weir_internal_coroutine *child
 // Prepares |scope| for |owner|.
 void weir_internal_scope_init(weir_scope *scope, weir_internal_coroutine *owner);
 
-// Suspends until |scope| has no children, whatever else happens.
-void weir_internal_scope_join(weir_scope *scope);
-
 // Cancels the children of |scope| and all below them, because of |cause|.
 void weir_internal_scope_cancel_children(weir_scope *scope, int cause);
 
 // Destroys the values that the current coroutine has of its own.
 void weir_internal_locals_end(weir_internal_coroutine *coroutine);
 
-// Ends all scopes of the current coroutine, whose function returned |result|.
-void weir_internal_scopes_end(weir_internal_coroutine *coroutine, int result);
+// Ends all scopes of the current coroutine, whose function returned |result|. Returns the result of
+// the coroutine.
+int weir_internal_scopes_end(weir_internal_coroutine *coroutine, int result);
+
+// Returns the code of a failure that keeps |coroutine| from suspending until it has learnt of it;
+// 0: there is none. |any|: or would, without a shield.
+int weir_internal_find_untold_failure(const weir_internal_coroutine *coroutine, bool any);
+static inline int weir_internal_untold_failure(const weir_internal_coroutine *coroutine, bool any) {
+  return coroutine->untold_failures > 0 ? weir_internal_find_untold_failure(coroutine, any) : 0;
+}
 
 // Tells |scope| that the function of one of its coroutines returned |result|.
 void weir_internal_scope_child_ended(weir_scope *scope, weir_internal_coroutine *child, int result);

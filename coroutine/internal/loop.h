@@ -116,13 +116,15 @@ WEIR_MUST_USE int weir_internal_loop_set_local(weir_internal_loop *loop, const v
 // Timers. |fire| runs on the loop's thread, outside any coroutine, once the time has come; it must
 // not suspend. Arming an armed timer moves it.
 typedef struct weir_internal_timer {
-  struct weir_internal_timer *child;
-  struct weir_internal_timer *sibling;
-  struct weir_internal_timer *parent_or_previous;
   int64_t when;
   void (*fire)(struct weir_internal_timer *timer);
-  bool armed;
+  // The rest is the heap's own; see timer_heap.h.
+  size_t place;  // 0: not armed
+  weir_internal_link link;
 } weir_internal_timer;
+static inline bool weir_internal_timer_is_armed(const weir_internal_timer *timer) {
+  return timer->place != 0;
+}
 void weir_internal_timer_arm(weir_internal_loop *loop, weir_internal_timer *timer, int64_t when);
 void weir_internal_timer_cancel(weir_internal_loop *loop, weir_internal_timer *timer);
 

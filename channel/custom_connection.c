@@ -21,34 +21,22 @@ int weir_internal_custom_result(int result, size_t size, bool wait) {
 
 weir_shield weir_internal_custom_begin(weir_internal_custom_call *call, bool wait) {
   if (!wait) return weir_shield_begin();
-  call->coroutine = weir_internal_current_coroutine();
-  call->interrupted = false;
+  weir_internal_interruptible_begin(&call->interruptible);
+  call->inside = true;
   return (weir_shield){{0}};
 }
 
 void weir_internal_custom_end(weir_internal_custom_call *call, bool wait, weir_shield shield) {
   if (wait) {
-    call->coroutine = NULL;
+    call->inside = false;
+    weir_internal_interruptible_end(&call->interruptible);
   } else {
     weir_shield_end(shield);
   }
 }
 
-void weir_internal_custom_interrupt(weir_internal_custom_connection *self,
-                                    weir_internal_custom_call *call) {
-  if (call->coroutine == NULL) return;
-  call->interrupted = !weir_internal_wake_present(call->coroutine, -ECANCELED);
-  if (!call->interrupted) return;
-  // It is about to run. Should it suspend once more, it is woken in the loop's next turn.
-  weir_internal_loop *loop = self->connection.loop;
-  weir_internal_timer_arm(loop, &self->again, weir_internal_loop_now(loop) + 1);
-}
-
-static void interrupt_again(weir_internal_timer *timer) {
-  weir_internal_custom_connection *self =
-      WEIR_INTERNAL_CONTAINER(timer, weir_internal_custom_connection, again);
-  if (self->reading.interrupted) weir_internal_custom_interrupt(self, &self->reading);
-  if (self->writing.interrupted) weir_internal_custom_interrupt(self, &self->writing);
+void weir_internal_custom_interrupt(weir_internal_custom_call *call) {
+  if (call->inside) weir_internal_interruptible_interrupt(&call->interruptible);
 }
 
 // Reading
@@ -101,7 +89,7 @@ static int custom_read(weir_connection *connection, weir_internal_lender *lender
 static void custom_interrupt_read(weir_connection *connection, int reason) {
   (void)reason;  // the channel says it
   weir_internal_custom_connection *self = weir_internal_custom_of(connection);
-  weir_internal_custom_interrupt(self, &self->reading);
+  weir_internal_custom_interrupt(&self->reading);
 }
 
 // The end
@@ -118,13 +106,12 @@ static void custom_abort(weir_connection *connection) {
   int cause = connection->writer.failure < 0 ? connection->writer.failure : -ECONNABORTED;
   if (self->operations.abort != NULL) self->operations.abort(self->context, cause);
   weir_internal_wait_queue_wake_all(&self->done, -ECONNABORTED);
-  weir_internal_custom_interrupt(self, &self->reading);
-  weir_internal_custom_interrupt(self, &self->writing);
+  weir_internal_custom_interrupt(&self->reading);
+  weir_internal_custom_interrupt(&self->writing);
 }
 
 static void custom_release(weir_connection *connection) {
   weir_internal_custom_connection *self = weir_internal_custom_of(connection);
-  if (connection->loop != NULL) weir_internal_timer_cancel(connection->loop, &self->again);
   if (self->operations.release != NULL) self->operations.release(self->context);
   weir_internal_release(self, self->size);
 }
@@ -172,7 +159,6 @@ int weir_custom_connection(weir_connection **out, const weir_custom_operations *
   self->size = size;
   self->operations = *operations;
   self->context = context;
-  self->again.fire = interrupt_again;
   weir_internal_wait_queue_init(&self->done);
   weir_connection *connection = &self->connection;
   weir_internal_connection_init(connection, &custom_transport);

@@ -75,9 +75,11 @@ typedef struct weir_custom_options {
 
 // weir_custom_connection makes a connection over |operations|, which are copied, for |context|,
 // which must live until |release|; that is called before weir_connection_close returns, unless the
-// close leaves the rest to the loop. An operation that is suspended when the connection is closed
+// close leaves the rest to the loop. An operation that is in flight when the connection is closed
 // or aborted, or its channel cancelled, in another coroutine, is interrupted: what it waits for
-// returns -ECANCELED, once, and it should return that. |options| may be NULL. Does not suspend.
+// returns -ECANCELED, as in a coroutine that was cancelled, and it should return that. What it must
+// wait for first, such as a blocking call or whatever it does behind a weir_shield, comes to its
+// end. |options| may be NULL. Does not suspend.
 // Returns 0; -ENOMEM or -EINVAL outside a coroutine, and then |release| is not called.
 WEIR_MUST_USE int weir_custom_connection(weir_connection **out,
                                          const weir_custom_operations *operations, void *context,

@@ -68,7 +68,7 @@ int weir_internal_custom_finish_write(weir_connection *connection, bool wait) {
 void weir_internal_custom_interrupt_write(weir_connection *connection, int reason) {
   weir_internal_custom_connection *self = weir_internal_custom_of(connection);
   weir_internal_wait_queue_wake_all(&self->done, reason);
-  if (!self->in_flight) weir_internal_custom_interrupt(self, &self->writing);
+  if (!self->in_flight) weir_internal_custom_interrupt(&self->writing);
 }
 
 // Our coroutine
@@ -133,6 +133,6 @@ bool weir_internal_custom_stop(weir_connection *connection) {
   if (!self->background) return true;
   self->watcher = NULL;
   self->broken = true;
-  if (self->in_flight) weir_internal_custom_interrupt(self, &self->writing);
+  if (self->in_flight) weir_internal_custom_interrupt(&self->writing);
   return false;
 }

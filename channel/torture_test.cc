@@ -20,6 +20,7 @@ namespace {
 using weir_testing::CustomLayer;
 using weir_testing::kCustomLayerOperations;
 using weir_testing::LaunchCoroutine;
+using weir_testing::LaunchCoroutineOn;
 using weir_testing::Scenario;
 using weir_testing::ScenarioName;
 using weir_testing::Torture;
@@ -229,8 +230,40 @@ Scenario Of(const char *name, const Conversation &talk) {
   return scenario;
 }
 
+// A pipe between two loops.
+int TalkAcrossLoops(const Conversation &talk, bool *answered) {
+  weir_connection *near = nullptr;
+  weir_connection *far = nullptr;
+  weir_pipe_options options = {};
+  options.capacity = talk.capacity;
+  options.across_loops = true;
+  int result = weir_pipe(&near, &far, &options);
+  if (result < 0) return result;
+  weir_job *server = nullptr;
+  result = LaunchCoroutineOn(
+      1, [=] { return Serve(talk, far); }, nullptr, &server);
+  if (result < 0) weir_connection_close(far);
+  int asked = result < 0 ? result : Ask(talk, near, answered);
+  if (result < 0) weir_connection_close(near);
+  int served = 0;
+  if (result == 0) result = weir_job_wait(server, &served);
+  weir_job_close(server);
+  if (served < 0 && served != -EPIPE) return served;
+  return result < 0 ? result : asked;
+}
+
+Scenario OfLoops(const char *name, const Conversation &talk) {
+  Scenario scenario = Of(name, talk);
+  auto body = [=](bool *answered) { return TalkAcrossLoops(talk, answered); };
+  scenario.run = weir_testing::InCoroutine(body, 2);
+  scenario.virtual_time = false;
+  scenario.least_calls = 25;
+  return scenario;
+}
+
 std::vector<Scenario> Scenarios() {
   return {
+      OfLoops("LinesAcrossLoops", {1000, AnswerLines, AskLines<200>}),
       Of("Lines", {0, AnswerLines, AskLines<30000>}),
       Of("LinesThroughOneByte", {1, AnswerLines, AskLines<50>}),
       Of("LinesThroughLayers", {1000, AnswerLines, AskLines<30000>, true}),

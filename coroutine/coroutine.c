@@ -169,9 +169,19 @@ int weir_internal_check(const weir_internal_loop *loop) {
   return weir_internal_coroutine_check(coroutine);
 }
 
+static bool is_interrupted(const weir_internal_coroutine *coroutine) {
+  const weir_internal_interruptible *each = coroutine->interruptible;
+  while (each != NULL && !each->interrupted) each = each->outer;
+  // The further out, the more shields are inside it.
+  return each != NULL && each->shields == coroutine->shields;
+}
+
 int weir_yield(void) {
   int result = weir_internal_enter_here();
-  return result < 0 ? result : yield_now(weir_internal_running());
+  if (result < 0) return result;
+  weir_internal_coroutine *coroutine = weir_internal_running();
+  result = yield_now(coroutine);
+  return result == 0 && is_interrupted(coroutine) ? -ECANCELED : result;
 }
 
 // Suspending and waking
@@ -236,6 +246,7 @@ bool weir_internal_wake_present(weir_internal_coroutine *coroutine, int reason) 
 void weir_internal_interruptible_begin(weir_internal_interruptible *self) {
   self->coroutine = weir_internal_running();
   self->outer = self->coroutine->interruptible;
+  self->shields = self->coroutine->shields;
   self->interrupted = false;
   self->coroutine->interruptible = self;
 }
@@ -245,20 +256,10 @@ void weir_internal_interruptible_end(weir_internal_interruptible *self) {
 }
 
 void weir_internal_interruptible_interrupt(weir_internal_interruptible *self) {
-  if (!weir_internal_wake_present(self->coroutine, -ECANCELED)) self->interrupted = true;
-}
-
-static inline bool is_interrupted(const weir_internal_interruptible *innermost) {
-  const weir_internal_interruptible *each = innermost;
-  while (each != NULL && !each->interrupted) each = each->outer;
-  return each != NULL;
-}
-
-// One suspension is told for all.
-static void forget_interruptions(weir_internal_interruptible *innermost) {
-  for (weir_internal_interruptible *each = innermost; each != NULL; each = each->outer) {
-    each->interrupted = false;
-  }
+  self->interrupted = true;
+  if (self->coroutine->shields > self->shields) return;
+  // A wake that is lost has met one that came before, and the next suspension tells.
+  (void)weir_internal_wake_present(self->coroutine, -ECANCELED);
 }
 
 // The timer stays armed when its suspension ends early, because most end early and the next
@@ -283,12 +284,10 @@ static void fire_deadline(weir_internal_timer *timer) {
 // does. Whoever was served meanwhile is told that, and what is in the way stays there.
 static int end_at_once(weir_internal_ticket ticket, int stop) {
   weir_internal_coroutine *coroutine = ticket.coroutine;
-  bool interrupted = is_interrupted(coroutine->interruptible);
+  bool interrupted = is_interrupted(coroutine);
   if ((stop == 0 && !interrupted) || !weir_internal_claim(ticket)) return 0;
   if (stop == -ETIMEDOUT) coroutine->deadline_expired = true;
-  if (!interrupted) return stop;
-  forget_interruptions(coroutine->interruptible);
-  return -ECANCELED;
+  return interrupted ? -ECANCELED : stop;
 }
 
 static inline int suspend(weir_internal_ticket ticket, int64_t until) {

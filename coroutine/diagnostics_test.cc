@@ -339,6 +339,27 @@ TEST_F(OverflowDeathTest, NamesTheCoroutineAndDies) {
   EXPECT_DEATH(RunOverflow(true), line);
 }
 
+TEST_F(OverflowDeathTest, NamesOneOfAnotherLoop) {
+  auto run = [](bool install_inside) {
+    if (!install_inside) {
+      EXPECT_EQ(0, weir_install_overflow_report(STDERR_FILENO));
+    }
+    weir_selector_options two = {};
+    two.loops = 2;
+    auto overflow = [=] {
+      if (install_inside) {
+        EXPECT_EQ(0, weir_install_overflow_report(STDERR_FILENO));
+      }
+      return Overflow(0);
+    };
+    auto launch = [&] { return weir_testing::LaunchCoroutineOn(1, overflow); };
+    weir_testing::RunCoroutine(launch, &two);
+  };
+  const char *line = "weir: stack overflow in coroutine .*, stack of [0-9]+ bytes, launched at";
+  EXPECT_DEATH(run(false), line);
+  EXPECT_DEATH(run(true), line);
+}
+
 TEST_F(OverflowDeathTest, OtherFaultsGoToTheHandlerBefore) {
   auto fault = [] {
     struct sigaction action = {};

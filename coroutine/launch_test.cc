@@ -53,6 +53,31 @@ TEST_F(Launch, ALargeStackIsAsLargeAsAskedFor) {
   EXPECT_TRUE(ran);
 }
 
+// The last child ends, and before the owner has its turn somebody else launches another one.
+TEST_F(Launch, AScopeThatIsWaitedForMayGetAnotherChildAtTheLastMoment) {
+  VirtualLoop loop;
+  weir_scope *scope = nullptr;
+  bool ended = false;
+  Body first = [] { return weir_yield(); };
+  Body late = [&] {
+    int result = weir_delay(WEIR_SECOND);
+    ended = true;
+    return result;
+  };
+  Body launcher = [&] {
+    EXPECT_EQ(0, weir_yield());
+    return weir_launch(scope, nullptr, nullptr, VirtualLoop::Call, &late);
+  };
+  EXPECT_EQ(0, loop.Run([&] {
+    EXPECT_EQ(0, weir_scope_open(&scope, nullptr));
+    EXPECT_EQ(0, weir_launch(scope, nullptr, nullptr, VirtualLoop::Call, &first));
+    EXPECT_EQ(0, weir_launch(nullptr, nullptr, nullptr, VirtualLoop::Call, &launcher));
+    EXPECT_EQ(0, weir_scope_wait(scope));
+    EXPECT_TRUE(ended);
+    return weir_scope_close(scope);
+  }));
+}
+
 TEST_F(Launch, StacksOfAllSizesLiveTogether) {
   VirtualLoop loop;
   int sum = 0;

@@ -57,9 +57,8 @@ TEST_F(Loop, AWakeBeforeTheSuspensionCounts) {
   });
 }
 
-// An interruption is told once, by the next suspension that it can end: one that was served already
-// has its own result to tell.
-TEST_F(Loop, AnInterruptionWaitsForASuspensionThatWasNotServed) {
+// One that was served already has its own result to tell.
+TEST_F(Loop, AnInterruptionEndsEachSuspensionThatWasNotServed) {
   loop_.Run([&] {
     weir_internal_interruptible self, inner;
     weir_internal_interruptible_begin(&self);
@@ -70,9 +69,48 @@ TEST_F(Loop, AnInterruptionWaitsForASuspensionThatWasNotServed) {
     EXPECT_TRUE(weir_internal_wake(ticket, 7));
     EXPECT_EQ(7, weir_internal_suspend(ticket, WEIR_FOREVER));
     EXPECT_EQ(-ECANCELED, weir_delay(WEIR_SECOND));
+    weir_internal_interruptible_end(&inner);
+    EXPECT_EQ(-ECANCELED, weir_delay(WEIR_SECOND));
+    EXPECT_EQ(-ECANCELED, weir_yield());
+    weir_internal_interruptible_end(&self);
+    EXPECT_EQ(0, weir_delay(WEIR_SECOND));
+    return 0;
+  });
+}
+
+TEST_F(Loop, AnInterruptionEndsWithWhatItInterrupts) {
+  loop_.Run([&] {
+    weir_internal_interruptible self, inner;
+    weir_internal_interruptible_begin(&self);
+    weir_internal_interruptible_begin(&inner);
+    weir_internal_interruptible_interrupt(&inner);
+    EXPECT_EQ(-ECANCELED, weir_delay(WEIR_SECOND));
+    weir_internal_interruptible_end(&inner);
+    EXPECT_EQ(0, weir_delay(WEIR_SECOND));
+    weir_internal_interruptible_end(&self);
+    return 0;
+  });
+}
+
+// Those around it do not.
+TEST_F(Loop, ShieldsInsideKeepAnInterruptionOff) {
+  loop_.Run([&] {
+    weir_internal_interruptible self, inner;
+    weir_shield around = weir_shield_begin();
+    weir_internal_interruptible_begin(&self);
+    Body interrupt = [&] { return weir_internal_interruptible_interrupt(&self), 0; };
+    EXPECT_EQ(0, Launch(&interrupt));
+    weir_shield inside = weir_shield_begin();
+    EXPECT_EQ(0, weir_delay(WEIR_SECOND));
+    EXPECT_TRUE(self.interrupted);
+    weir_internal_interruptible_begin(&inner);
     EXPECT_EQ(0, weir_delay(WEIR_SECOND));
     weir_internal_interruptible_end(&inner);
+    weir_shield_end(inside);
+    EXPECT_EQ(-ECANCELED, weir_delay(WEIR_SECOND));
     weir_internal_interruptible_end(&self);
+    EXPECT_EQ(0, weir_delay(WEIR_SECOND));
+    weir_shield_end(around);
     return 0;
   });
 }

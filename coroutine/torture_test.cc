@@ -5,17 +5,24 @@
 #include "testing/torture.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "testing/lambda_coroutine.h"
 #include "weir/coroutine.h"
+#include "weir/diagnostics.h"
 #include "weir/sync.h"
 
 namespace {
 
 using weir_testing::LaunchCoroutine;
+using weir_testing::LaunchCoroutineOn;
 using weir_testing::Scenario;
 using weir_testing::ScenarioName;
 using weir_testing::Torture;
@@ -185,6 +192,74 @@ int Sync(bool *happened) {
   return result;
 }
 
+// Values of its own, two of which it replaces; whatever was set is destroyed.
+int Locals(bool *happened) {
+  static int destroyed;
+  static constexpr auto kDestroy = [](void *value) {
+    destroyed++;
+    delete static_cast<int *>(value);
+  };
+  static constexpr weir_local kLocals[3] = {{kDestroy}, {kDestroy}, {kDestroy}};
+  destroyed = 0;
+  int set = 0;
+  auto body = [&set] {
+    for (int i = 0; i < 5; i++) {
+      auto value = std::make_unique<int>(i);
+      int result = weir_local_set(&kLocals[i % 3], value.get());
+      if (result < 0) return result;
+      static_cast<void>(value.release());
+      set++;
+    }
+    return *static_cast<int *>(weir_local_get(&kLocals[1])) == 4 ? weir_yield() : -EIO;
+  };
+  int result = LaunchCoroutine(body);
+  int joined = weir_scope_wait(nullptr);
+  EXPECT_EQ(set, destroyed);
+  *happened = destroyed == 5;
+  return result < 0 ? result : joined;
+}
+
+// A file for reports, whose own calls do not fail.
+class Report {
+ public:
+  Report() : file_(tmpfile()) { EXPECT_NE(nullptr, file_); }
+  ~Report() { fclose(file_); }
+  Report(const Report &) = delete;
+  Report &operator=(const Report &) = delete;
+  int fd() const { return fileno(file_); }
+  bool HasText() const { return lseek(fd(), 0, SEEK_END) > 0; }
+
+ private:
+  FILE *file_;
+};
+
+// A dump on a signal, of two loops.
+int Dump(bool *happened) {
+  Report report;
+  auto install = [&] { return weir_install_dump(SIGUSR1, report.fd()); };
+  int result = LaunchCoroutineOn(1, install);
+  if (result == 0) result = weir_scope_wait(nullptr);
+  if (result == 0) result = install();
+  if (result < 0) return result;
+  raise(SIGUSR1);
+  result = weir_delay(WEIR_MILLISECOND);
+  *happened = report.HasText();
+  return result;
+}
+
+// The report of an overflow is for the process, once; each run with it needs memory on each loop.
+weir_testing::Outcome OverflowReport(const weir_internal_system_calls *calls) {
+  weir_testing::Outcome outcome;
+  outcome.result = weir_install_overflow_report(STDERR_FILENO);
+  if (outcome.result == -EALREADY) outcome.result = 0;
+  if (outcome.result < 0) return outcome;
+  auto body = [](bool *happened) {
+    int result = LaunchCoroutineOn(1, [=] { return *happened = true, 0; });
+    return result < 0 ? result : weir_scope_wait(nullptr);
+  };
+  return weir_testing::InCoroutine(body, 2)(calls);
+}
+
 Scenario Of(const char *name, int least_calls, int (*body)(bool *happened)) {
   Scenario scenario;
   scenario.name = name;
@@ -194,9 +269,23 @@ Scenario Of(const char *name, int least_calls, int (*body)(bool *happened)) {
   return scenario;
 }
 
+Scenario OnTwoLoops(const char *name, weir_testing::ScenarioRun run) {
+  Scenario scenario;
+  scenario.name = name;
+  scenario.run = std::move(run);
+  scenario.least_calls = 20;
+  return scenario;
+}
+
 std::vector<Scenario> Scenarios() {
-  return {Of("Scope", 27, Scope), Of("Tree", 17, Tree), Of("Timeout", 18, Timeout),
-          Of("Cancel", 18, Cancel), Of("Sync", 17, Sync)};
+  return {Of("Scope", 27, Scope),
+          Of("Tree", 17, Tree),
+          Of("Timeout", 18, Timeout),
+          Of("Cancel", 18, Cancel),
+          Of("Sync", 17, Sync),
+          Of("Locals", 17, Locals),
+          OnTwoLoops("Dump", weir_testing::InCoroutine(Dump, 2)),
+          OnTwoLoops("OverflowReport", OverflowReport)};
 }
 
 INSTANTIATE_TEST_SUITE_P(Coroutine, Torture, ::testing::ValuesIn(Scenarios()), ScenarioName);

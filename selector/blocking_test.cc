@@ -438,6 +438,35 @@ TEST_F(Blocked, CancellationRacesWithTheEnd) {
   EXPECT_EQ(300, finished + discards_);
 }
 
+// A thread that is not joined keeps its memory, which no leak checker of ours would see.
+TEST_F(Blocked, EachThreadIsJoined) {
+  static std::atomic<int> created, joined;
+  created = joined = 0;
+  weir_internal_system_calls calls = weir_internal_kernel;
+  calls.thread_create = [](void *, pthread_t *out, void *(*function)(void *), void *argument) {
+    created++;
+    return weir_internal_kernel.thread_create(nullptr, out, function, argument);
+  };
+  calls.thread_join = [](void *, pthread_t thread) {
+    joined++;
+    weir_internal_kernel.thread_join(nullptr, thread);
+  };
+  weir_selector_options options = {};
+  options.system_calls = &calls;
+  Gate gate;
+  ExpectRun(options, [&] {
+    for (int i = 0; i < 4; i++) {
+      ExpectLaunch([&] { return Blocking([&] { return gate.Pass(), 0; }); });
+    }
+    EXPECT_EQ(0, weir_yield());
+    gate.AwaitWaiting(4);
+    gate.Open();
+    return 0;
+  });
+  EXPECT_EQ(4, created);
+  EXPECT_EQ(4, joined);
+}
+
 // The kernel refuses to wait: not even a shield helps, but a call on its way is still waited for.
 TEST_F(Blocked, ALoopThatCannotGoOnWaitsForTheCall) {
   weir_internal_system_calls calls = weir_internal_kernel;

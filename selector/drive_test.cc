@@ -2,11 +2,13 @@
 //
 // Driving a selector from somebody else's loop.
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include <array>
 #include <thread>
 #include <vector>
 
@@ -141,13 +143,12 @@ TEST_F(Drive, TheDescriptorTellsOfTimers) {
   EXPECT_LE(polls, 7);
 }
 
-// A kernel's pipe inside the selector, and the selector inside somebody else's epoll.
 // A host that goes on watching it between two runs must not spin.
 TEST_F(Drive, TheDescriptorIsSilentBetweenRuns) {
   Start([] {
     weir_job *sleeper = nullptr;
-    EXPECT_EQ(0, weir_testing::LaunchCoroutine([] { return weir_delay(5 * WEIR_MILLISECOND); },
-                                               nullptr, &sleeper));
+    EXPECT_EQ(0,
+              LaunchCoroutine([] { return weir_delay(5 * WEIR_MILLISECOND); }, nullptr, &sleeper));
     EXPECT_EQ(0, weir_delay(WEIR_MILLISECOND));
     weir_job_cancel(sleeper);
     EXPECT_EQ(0, weir_job_wait(sleeper, nullptr));
@@ -162,6 +163,7 @@ TEST_F(Drive, TheDescriptorIsSilentBetweenRuns) {
   while (Poll() == 1) EXPECT_TRUE(Readable(1000));
 }
 
+// A kernel's pipe inside the selector, and the selector inside somebody else's epoll.
 TEST_F(Drive, TheDescriptorTellsOfOtherDescriptors) {
   int ends[2];
   ASSERT_EQ(0, pipe(ends));
@@ -234,6 +236,38 @@ TEST_F(Drive, TheHostCanCancelTheRun) {
     while (Poll() == 1) ASSERT_TRUE(Readable(5000));
     EXPECT_EQ(-ECANCELED, result_);
     EXPECT_TRUE(ran);
+  }
+}
+
+// More are ready at once than one turn hands out, and the kernel tells of each only once.
+TEST_F(Drive, TheDescriptorTellsOfWhatOnePollLeftBehind) {
+  constexpr int kMany = 200;
+  std::vector<std::array<int, 2>> pipes(kMany);
+  for (auto &ends : pipes) ASSERT_EQ(0, pipe2(ends.data(), O_CLOEXEC));
+  int woken = 0;
+  Start([&] {
+    for (const auto &ends : pipes) {
+      EXPECT_EQ(0, LaunchCoroutine([&woken, fd = ends[0]] {
+                  EXPECT_EQ(WEIR_READABLE, weir_selector_select(fd, WEIR_READABLE));
+                  woken++;
+                  return weir_selector_forget(fd);
+                }));
+    }
+    return weir_scope_wait(nullptr);
+  });
+  while (Readable(0)) EXPECT_EQ(1, Poll());
+  EXPECT_EQ(0, woken);
+  for (const auto &ends : pipes) EXPECT_EQ(1, write(ends[1], "x", 1));
+  int more = 1;
+  for (int polls = 0; more == 1 && polls < kMany; polls++) {
+    EXPECT_TRUE(Readable(0)) << woken;
+    more = Poll();
+  }
+  EXPECT_EQ(kMany, woken);
+  EXPECT_EQ(0, result_);
+  for (const auto &ends : pipes) {
+    close(ends[0]);
+    close(ends[1]);
   }
 }
 

@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -234,6 +235,46 @@ weir_testing::Outcome OnThreeLoops(const weir_internal_system_calls *calls) {
   return outcome;
 }
 
+// Somebody else's loop drives, and watches the descriptor. What it does itself does not fail.
+weir_testing::Outcome Driven(const weir_internal_system_calls *calls) {
+  weir_selector_options options = {};
+  options.loops = 2;
+  options.system_calls = calls;
+  weir_testing::Outcome outcome;
+  auto body = [](void *happened) {
+    int result = LaunchCoroutineOn(1, [] { return weir_delay(WEIR_MILLISECOND); });
+    if (result == 0) result = weir_scope_wait(nullptr);
+    if (result == 0) result = weir_delay(WEIR_MILLISECOND);
+    *static_cast<bool *>(happened) = result == 0;
+    return result;
+  };
+  weir_selector *selector = nullptr;
+  outcome.result = weir_selector_create(&selector, &options);
+  if (outcome.result < 0) return outcome;
+  outcome.result = weir_selector_fd(selector);
+  pollfd watched = {outcome.result, POLLIN, 0};
+  if (outcome.result >= 0) {
+    outcome.result = weir_selector_start(selector, body, &outcome.happened);
+  }
+  int more = outcome.result == 0;
+  while (more == 1) {
+    outcome.expired |= poll(&watched, 1, 10000) == 0;
+    more = weir_selector_poll(selector, 0, &outcome.result);
+  }
+  int closed = weir_selector_close(selector);
+  if (outcome.result == 0) outcome.result = more < 0 ? more : closed;
+  return outcome;
+}
+
+Scenario OfDriving() {
+  Scenario scenario;
+  scenario.name = "Driven";
+  scenario.run = Driven;
+  scenario.least_allocations = 5;
+  scenario.least_calls = 25;
+  return scenario;
+}
+
 Scenario OfLoops() {
   Scenario scenario;
   scenario.name = "Loops";
@@ -268,7 +309,8 @@ std::vector<Scenario> Scenarios() {
           Of("Interrupt", 18, Interrupt),
           Of("Signal", 39, Signal),
           block,
-          OfLoops()};
+          OfLoops(),
+          OfDriving()};
 }
 
 INSTANTIATE_TEST_SUITE_P(Selector, Torture, ::testing::ValuesIn(Scenarios()), ScenarioName);

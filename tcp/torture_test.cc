@@ -242,6 +242,68 @@ int BindAndTalk(const Conversation &talk, bool *answered) {
   return result < 0 ? result : closed;
 }
 
+// A server on three loops, to which |placement| brings its clients, or shards.
+
+int ServeLines(weir_listener *listener, weir_tcp_placement placement) {
+  weir_tcp_serve_options options = {};
+  options.placement = placement;
+  auto handle = [](weir_connection *client, void *) {
+    int result = AnswerALine(client);
+    int closed = weir_connection_close(client);
+    return result < 0 ? result : closed;
+  };
+  int result = weir_tcp_serve(listener, &options, handle, nullptr);
+  return result == WEIR_E_CLOSED ? 0 : result;
+}
+
+// Some clients, one after the other, which then end the server.
+int AskThreeTimes(weir_listener *listener, bool *answered) {
+  int result = 0;
+  int answers = 0;
+  for (int i = 0; i < 3 && result == 0; i++) {
+    bool one = false;
+    result = Ask({"127.0.0.1", nullptr, AskAShortLine}, listener, &one);
+    answers += one;
+  }
+  *answered = answers == 3;
+  int closed = weir_listener_close(listener);
+  return result < 0 ? result : closed;
+}
+
+int ServeThree(weir_tcp_placement placement, bool shards, bool *answered) {
+  weir_tcp_builder tcp = weir_tcp(weir_current_selector());
+  tcp.options.shards = shards;
+  weir_listener *listener = nullptr;
+  int result = weir_tcp_bind(tcp, &listener, "127.0.0.1", 0);
+  if (result < 0) return result;
+  weir_scope *scope = nullptr;
+  weir_scope_options together = {};
+  together.fail_together = true;
+  result = weir_scope_open(&scope, &together);
+  if (result == 0) result = LaunchCoroutine([=] { return ServeLines(listener, placement); }, scope);
+  bool closes = false;
+  if (result == 0) {
+    result = LaunchCoroutine([=] { return AskThreeTimes(listener, answered); }, scope);
+    closes = result == 0;
+  }
+  if (result == 0) result = weir_scope_wait(scope);
+  int ended = weir_scope_close(scope);
+  int closed = closes ? 0 : weir_listener_close(listener);
+  if (result == 0) result = ended;
+  return result < 0 ? result : closed;
+}
+
+Scenario OfServer(const char *name, weir_tcp_placement placement, bool shards) {
+  Scenario scenario;
+  scenario.name = name;
+  auto body = [=](bool *answered) { return ServeThree(placement, shards, answered); };
+  scenario.run = weir_testing::InCoroutine(body, 3);
+  scenario.least_calls = 220;
+  scenario.runs_per_skipped = 15;
+  scenario.stride = 7;
+  return scenario;
+}
+
 Scenario Of(const char *name, int least_calls, const Conversation &talk,
             size_t transfer_limit = 0) {
   Scenario scenario;
@@ -276,6 +338,9 @@ std::vector<Scenario> Scenarios() {
       Of("CopyMegabytes", 370, {kLocal, EchoByCopy, AskForMegabytesBack}),
       Of("CopyMegabytesInParts", 400, {kLocal, EchoByCopy, AskForMegabytesBack}, 48 << 10),
       Of("CloseWithMegabytes", 560, {kLocal, CloseWithMegabytes, ReadToTheEndAndFlood, kRoom}),
+      OfServer("ServeLeastLoaded", WEIR_TCP_LEAST_LOADED, false),
+      OfServer("ServeRoundRobin", WEIR_TCP_ROUND_ROBIN, false),
+      OfServer("ServeShards", WEIR_TCP_SAME_LOOP, true),
   };
 }
 

@@ -21,8 +21,7 @@ namespace {
 constexpr int64_t kDeadline = 10 * WEIR_SECOND;
 constexpr unsigned kAlarmSeconds = 40;  // for a run that ignores its deadline
 constexpr int kEachOfTheFirst = 60;
-constexpr int kAttempts = 20;             // to meet the same call again
-constexpr int kLeastRunsPerSkipped = 50;  // so many failed calls for one that was not met again
+constexpr int kAttempts = 20;  // to meet the same call again
 
 char alarm_message[256];
 
@@ -190,7 +189,7 @@ std::string CommandFor(const std::string &failure) {
          " --test_env=WEIR_TORTURE=" + failure;
 }
 
-void Expect(const Findings &findings, int least) {
+void Expect(const Findings &findings, int least, const Scenario &scenario) {
   ::testing::Test::RecordProperty("runs", findings.runs);
   ::testing::Test::RecordProperty("skipped", findings.skipped);
   if (!findings.first.empty()) {
@@ -198,7 +197,7 @@ void Expect(const Findings &findings, int least) {
                   << (findings.again.empty() ? "" : "again: " + CommandFor(findings.again));
   } else if (findings.runs < least) {
     ADD_FAILURE() << "runs in which something failed: " << findings.runs << ", least: " << least;
-  } else if (TooManySkipped(findings)) {
+  } else if (TooManySkipped(findings, scenario.runs_per_skipped)) {
     ADD_FAILURE() << "errors that no run could give to the same call: " << findings.skipped
                   << ", beside " << findings.runs << " that were given";
   }
@@ -222,9 +221,10 @@ int RunBounded(const std::function<int(bool *happened)> &body, Outcome *outcome)
 
 }  // namespace
 
-ScenarioRun InCoroutine(std::function<int(bool *happened)> body) {
-  return [body = std::move(body)](const weir_internal_system_calls *calls) {
+ScenarioRun InCoroutine(std::function<int(bool *happened)> body, int loops) {
+  return [body = std::move(body), loops](const weir_internal_system_calls *calls) {
     weir_selector_options options = {};
+    options.loops = loops;
     options.cancel_on_interrupt = true;
     options.system_calls = calls;
     Outcome outcome;
@@ -277,24 +277,25 @@ Findings FailCalls(const Scenario &scenario, CountingAllocator &allocator, const
   return findings;
 }
 
-bool TooManySkipped(const Findings &findings) {
-  return findings.skipped * kLeastRunsPerSkipped > findings.runs;
+bool TooManySkipped(const Findings &findings, int runs_per_skipped) {
+  return findings.skipped * runs_per_skipped > findings.runs;
 }
 
 // torture_self_test.cc has no scenarios for them.
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(Torture);
 
-TEST_P(Torture, PassesUntouched) { Expect(RunUntouched(GetParam(), allocator()), 0); }
+TEST_P(Torture, PassesUntouched) { Expect(RunUntouched(GetParam(), allocator()), 0, GetParam()); }
 
 TEST_P(Torture, SurvivesEachFailingAllocation) {
   const Failure chosen = ChosenFailure();
   Expect(FailAllocations(GetParam(), allocator(), chosen),
-         chosen.nth == 0 ? GetParam().least_allocations : 1);
+         chosen.nth == 0 ? GetParam().least_allocations : 1, GetParam());
 }
 
 TEST_P(Torture, SurvivesEachFailingSystemCall) {
   const Failure chosen = ChosenFailure();
-  Expect(FailCalls(GetParam(), allocator(), chosen), chosen.nth == 0 ? GetParam().least_calls : 1);
+  Expect(FailCalls(GetParam(), allocator(), chosen), chosen.nth == 0 ? GetParam().least_calls : 1,
+         GetParam());
 }
 
 }  // namespace weir_testing

@@ -49,12 +49,15 @@ struct Scenario {
   // Near the number that do, which is a property of the test, "runs". 0 for a scenario that makes
   // no system calls.
   int least_calls = 100;
+  // One error that could not be given to the same call again is right beside so many that could.
+  // With several threads the last call of its kind is soon another one.
+  int runs_per_skipped = 50;
 };
 
-// A run of |body| in a coroutine of a selector of its own that takes interrupts, under a deadline
-// of ten seconds, which holds for all that |body| launches. |body| returns as a coroutine does, and
-// tells by *happened whether all that 0 claims happened.
-ScenarioRun InCoroutine(std::function<int(bool *happened)> body);
+// A run of |body| in a coroutine of a selector of its own, with so many |loops|, that takes
+// interrupts, under a deadline of ten seconds, which holds for all that |body| launches. |body|
+// returns as a coroutine does, and tells by *happened whether all that 0 claims happened.
+ScenarioRun InCoroutine(std::function<int(bool *happened)> body, int loops = 1);
 
 // One failure: the |nth| allocation or call from 1 and, of a call, the error by its name.
 struct Failure {
@@ -80,7 +83,7 @@ Findings FailCalls(const Scenario &scenario, CountingAllocator &allocator,
                    const Failure &which = {});
 
 // Whether so many errors were skipped that the others prove little.
-bool TooManySkipped(const Findings &findings);
+bool TooManySkipped(const Findings &findings, int runs_per_skipped = Scenario().runs_per_skipped);
 
 // The tests of each scenario, in torture.cc: they run those three.
 class Torture : public LeakCheckedTest, public ::testing::WithParamInterface<Scenario> {};

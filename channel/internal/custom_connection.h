@@ -18,8 +18,8 @@ enum { WEIR_INTERNAL_CUSTOM_RESERVE = 256 };
 
 // A call into the user's code that may be suspended there.
 typedef struct weir_internal_custom_call {
-  weir_internal_coroutine *coroutine;  // inside; or NULL
-  bool interrupted;                    // to be woken, but it was not suspended yet
+  bool inside;
+  weir_internal_interruptible interruptible;
 } weir_internal_custom_call;
 
 typedef struct weir_internal_custom_connection {
@@ -28,7 +28,6 @@ typedef struct weir_internal_custom_connection {
   void *context;
   weir_internal_custom_call reading;
   weir_internal_custom_call writing;  // or finishing
-  weir_internal_timer again;          // tries again to interrupt
   // The coroutine of our own.
   bool background;                // it exists
   bool in_flight;                 // it is inside |write| or |finish|
@@ -59,9 +58,8 @@ int weir_internal_custom_result(int result, size_t size, bool wait);
 weir_shield weir_internal_custom_begin(weir_internal_custom_call *call, bool wait);
 void weir_internal_custom_end(weir_internal_custom_call *call, bool wait, weir_shield shield);
 
-// weir_internal_custom_interrupt makes what |call| waits for return -ECANCELED.
-void weir_internal_custom_interrupt(weir_internal_custom_connection *self,
-                                    weir_internal_custom_call *call);
+// weir_internal_custom_interrupt makes all that |call| waits for return -ECANCELED.
+void weir_internal_custom_interrupt(weir_internal_custom_call *call);
 
 // The writing operations of the transport (custom_output.c).
 int weir_internal_custom_write(weir_connection *connection, const struct iovec *buffers, int count,

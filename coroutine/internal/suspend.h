@@ -63,15 +63,16 @@ bool weir_internal_wake_present(weir_internal_coroutine *coroutine, int reason);
 typedef struct weir_internal_interruptible {
   weir_internal_coroutine *coroutine;
   struct weir_internal_interruptible *outer;
-  bool interrupted;  // the next suspension returns at once, shield or not
+  uint32_t shields;  // around it; those inside it keep an interruption off, too
+  bool interrupted;
 } weir_internal_interruptible;
 void weir_internal_interruptible_begin(weir_internal_interruptible *self);
 void weir_internal_interruptible_end(weir_internal_interruptible *self);
 
-// weir_internal_interruptible_interrupt ends the suspension in which the coroutine of |self| is:
-// what it waits for returns -ECANCELED, once. When it is not suspended, or woken already, that
-// happens to its next suspension, unless |self| ends before; so nobody who is about to wait is
-// missed.
+// weir_internal_interruptible_interrupt is a cancellation that ends with |self|: the suspension in
+// which its coroutine is returns -ECANCELED, and so does each later one that was not served before
+// it could wait. None that is behind a shield inside |self| does; so nothing that must be waited
+// for, like a thread, is cut short, and the next wait is.
 void weir_internal_interruptible_interrupt(weir_internal_interruptible *self);
 
 typedef struct weir_internal_ticket {

@@ -32,8 +32,8 @@ typedef struct weir_selector_options {
   // While weir_selector_run (or weir_run) runs, the first SIGINT or SIGTERM cancels its function's
   // coroutine, and with it everything; a second one does what it always does. The signals are
   // blocked in the thread that runs; all other threads of the process must block them too
-  // (pthread_sigmask(3); threads inherit it), or the kernel may deliver the first one to them. Off
-  // by default.
+  // (pthread_sigmask(3); threads inherit it), or the kernel may deliver the first one to them. One
+  // run of the process at a time can wait for them, until the first has come. Off by default.
   bool cancel_on_interrupt;
   // Bytes of each coroutine's stack, without its guard page, rounded up to whole pages; at least 16
   // KiB. Default 64 KiB; four times as much in builds with a sanitizer.
@@ -57,9 +57,9 @@ typedef struct weir_selector_options {
 // all coroutines have ended, and closes the selector. |options| may be NULL. Blocks the thread.
 // Returns the result of |function|, but 0 when it ended with -ECANCELED because of an interrupt
 // that the option |cancel_on_interrupt| asked for; or a failure to set up: -ENOMEM, -EMFILE,
-// -ENFILE, -EINVAL (bad options), -EBUSY (inside a coroutine), -EAGAIN (no more threads); or why
-// the kernel refused to wait (epoll_wait(2)), and then all coroutines were cancelled, shields or
-// not.
+// -ENFILE, -EINVAL (bad options), -EBUSY (inside a coroutine, or another run of the process or a
+// weir_signals reads the interrupts), -EAGAIN (no more threads); or why the kernel refused to wait
+// (epoll_wait(2)), and then all coroutines were cancelled, shields or not.
 WEIR_MUST_USE int weir_run(const weir_selector_options *options, weir_function function,
                            void *argument);
 

@@ -139,7 +139,8 @@ typedef struct weir_internal_signal_source {
 } weir_internal_signal_source;
 
 // weir_internal_signal_source_begin blocks |signals| in this thread and watches them for |events|.
-// On failure there is nothing to end.
+// -EBUSY when there is a source of one of them, anywhere in the process. On failure there is
+// nothing to end.
 WEIR_MUST_USE int weir_internal_signal_source_begin(
     weir_internal_signal_source *source, weir_internal_selector_loop *loop, const sigset_t *signals,
     uint32_t events, void (*ready)(weir_internal_registration *registration, uint32_t events));
@@ -147,9 +148,8 @@ WEIR_MUST_USE int weir_internal_signal_source_begin(
 // weir_internal_signal_source_take takes one that has come, and returns its number; 0: none has.
 int weir_internal_signal_source_take(const weir_internal_signal_source *source);
 
-// weir_internal_signal_source_unblock gives the signals their ordinary effect back, before
-// weir_internal_signal_source_end does it and lets go of the rest.
-void weir_internal_signal_source_unblock(weir_internal_signal_source *source);
+// weir_internal_signal_source_end gives the signals their ordinary effect back and lets go of the
+// rest.
 void weir_internal_signal_source_end(weir_internal_signal_source *source);
 
 typedef struct weir_internal_interrupt {
@@ -181,7 +181,7 @@ weir_internal_selector_loop *weir_internal_selector_loop_of(const weir_internal_
 // weir_internal_current_selector_loop returns the running coroutine's, or NULL outside one.
 weir_internal_selector_loop *weir_internal_current_selector_loop(void);
 
-// weir_internal_interrupt_begin makes SIGINT and SIGTERM cancel the root of |loop|;
+// weir_internal_interrupt_begin makes the first SIGINT or SIGTERM cancel the root of |loop|;
 // weir_internal_interrupt_end undoes it, and is legal also when begin failed or was not called: for
 // an interrupt that is all zero.
 WEIR_MUST_USE int weir_internal_interrupt_begin(weir_internal_interrupt *interrupt,

@@ -141,14 +141,16 @@ typedef enum weir_interest {
 // weir_selector_select suspends until |fd|, which a foreign library owns, is ready for one of
 // |interest| (one or both of the above), and returns those it is ready for; errors and hang-ups
 // count as ready. Regular files are always ready. Besides a count it returns -ECANCELED,
-// -ETIMEDOUT, -EBADF, -EBUSY when another coroutine waits for the same direction of the same fd,
-// WEIR_E_CLOSED after weir_selector_forget, -EINVAL for no interest or outside a coroutine,
-// -ENOMEM, -ENOSPC (epoll_ctl(2)).
+// -ETIMEDOUT, -EBADF, -EBUSY when another coroutine, on whatever loop of the selector, waits for
+// the same direction of the same fd, WEIR_E_CLOSED after weir_selector_forget, -EINVAL for no
+// interest or outside a coroutine, -ENOMEM, -ENOSPC (epoll_ctl(2)).
 WEIR_MUST_USE int weir_selector_select(int fd, int interest);
 
 // weir_selector_forget must be called before |fd| is closed if weir_selector_select was ever used
-// on it: it makes those who wait for it return WEIR_E_CLOSED. Does not suspend. Returns 0, also for
-// an fd that it does not know; -EINVAL outside a coroutine.
+// on it: it makes those who wait for it, on all loops of the selector, return WEIR_E_CLOSED. Where
+// that was on other loops it suspends until these have forgotten it too, which neither cancellation
+// nor a deadline cuts short. Returns 0, also for an fd that it does not know; -EINVAL outside a
+// coroutine.
 int weir_selector_forget(int fd);
 
 #ifdef __cplusplus

@@ -80,6 +80,13 @@ void weir_internal_slot_table_destroy(weir_internal_slot_table *table);
 
 typedef struct weir_internal_foreign weir_internal_foreign;
 
+// What is known of descriptors of other libraries; see foreign.c.
+typedef struct weir_internal_foreign_table {
+  pthread_mutex_t lock;
+  weir_internal_foreign **by_fd;  // of each a list, one for each loop that knows it
+  size_t size;
+} weir_internal_foreign_table;
+
 // Events asked for in one wait: so many that a busy loop seldom waits. All are handed out, some in
 // each turn of the loop, before it waits again; so what else became ready comes eight turns later
 // at most. Timers and messages from other threads are looked at in every turn.
@@ -104,8 +111,6 @@ struct weir_internal_selector_loop {
   int wake_fd;
   weir_internal_slot_table slots;
   weir_internal_shortage shortage;
-  weir_internal_foreign **foreign;  // by file descriptor
-  size_t foreign_size;
   // Empty pipes that wait for their next use.
   uint32_t pipe_count;
   weir_internal_kernel_pipe pipes[WEIR_INTERNAL_POOLED_PIPES];
@@ -162,6 +167,7 @@ struct weir_selector {
   weir_selector_options options;
   weir_internal_interrupt interrupt;
   weir_internal_blocking_pool blocking;
+  weir_internal_foreign_table foreign;
   bool running;
   int start_result;          // of the present run
   pthread_t driver;          // the thread of loop 0
@@ -217,8 +223,10 @@ void weir_internal_shortage_eased(weir_internal_selector_loop *loop);
 // weir_internal_kernel_pipes_close closes the pipes that wait.
 void weir_internal_kernel_pipes_close(weir_internal_selector_loop *loop);
 
-// weir_internal_foreign_close frees what weir_selector_select has made.
-void weir_internal_foreign_close(weir_internal_selector_loop *loop);
+// weir_internal_foreign_open makes room for what weir_selector_select makes;
+// weir_internal_foreign_close frees it.
+void weir_internal_foreign_open(weir_selector *selector);
+void weir_internal_foreign_close(weir_selector *selector);
 
 #ifdef __cplusplus
 }

@@ -116,6 +116,10 @@ struct weir_internal_selector_loop {
   weir_internal_kernel_pipe pipes[WEIR_INTERNAL_POOLED_PIPES];
   int number;
   int next_in_turn;  // for WEIR_ROUND_ROBIN, of those who launch here
+  // Coroutines that will begin here; and when the first of them was announced, or the last one
+  // began, whichever is later. Both are atomic; see placement.h.
+  size_t promised;
+  int64_t promised_since;
   // Of a loop on a thread of the selector's own; see threads.c.
   pthread_t thread;
   bool leave;  // its thread may end

@@ -61,9 +61,9 @@ WEIR_MUST_USE int weir_install_dump(int signal, int fd);
 // when one runs over the end of its stack, before it dies of SIGSEGV as it would have anyway. Other
 // faults go to the handler that was there before. A frame larger than the guard page may step over
 // it unnoticed, unless the compiler prevents that (-fstack-clash-protection). To be called once per
-// process, best before the first run: each thread gets a stack for signals, unless it has one, for
-// the time that it runs a loop, and a run fails with -ENOMEM without it. Returns 0, -EALREADY,
-// -ENOMEM, or what sigaction(2) reports.
+// process, best before the first run: each thread gets a stack for signals (sigaltstack(2)), unless
+// it has one, for the time that it runs a loop or several, and a run fails with -ENOMEM without it.
+// Returns 0, -EALREADY, -ENOMEM, or what sigaction(2) reports.
 WEIR_MUST_USE int weir_install_overflow_report(int fd);
 
 #ifdef __cplusplus

@@ -409,4 +409,87 @@ TEST_F(OverflowDeathTest, WithoutAStackForSignalsThereIsNoRun) {
   EXPECT_EXIT(run(), ::testing::ExitedWithCode(0), "");
 }
 
+// Two selectors that one thread drives.
+class TwoSelectors {
+ public:
+  explicit TwoSelectors(
+      Body *second, Body first = [] { return 0; })
+      : first_(std::move(first)) {
+    for (weir_selector *&selector : selectors_) {
+      EXPECT_EQ(0, weir_selector_create(&selector, nullptr));
+    }
+    EXPECT_EQ(0, weir_selector_start(selectors_[0], CallBody, &first_));
+    EXPECT_EQ(0, weir_selector_start(selectors_[1], CallBody, second));
+  }
+
+  // Drives the one with that number to its end.
+  void Drive(int number) {
+    int more;
+    while ((more = weir_selector_poll(selectors_[number], WEIR_FOREVER, nullptr)) == 1) continue;
+    EXPECT_EQ(0, more);
+    EXPECT_EQ(0, weir_selector_close(selectors_[number]));
+  }
+  void DriveOnce(int number) { EXPECT_EQ(1, weir_selector_poll(selectors_[number], 0, nullptr)); }
+
+ private:
+  weir_selector *selectors_[2] = {};
+  Body first_;
+};
+
+TEST_F(OverflowDeathTest, AnotherSelectorOfTheThreadMayHaveEnded) {
+  const char *line = "weir: stack overflow in coroutine \"root\"";
+  auto installed_before = [] {
+    EXPECT_EQ(0, weir_install_overflow_report(STDERR_FILENO));
+    Body overflow = [] { return Overflow(0); };
+    TwoSelectors two(&overflow);
+    two.Drive(0);
+    two.Drive(1);
+  };
+  EXPECT_DEATH(installed_before(), line);
+  auto installed_by_the_second = [] {
+    Body overflow = [] {
+      EXPECT_EQ(0, weir_install_overflow_report(STDERR_FILENO));
+      EXPECT_EQ(0, weir_delay(WEIR_MILLISECOND));
+      return Overflow(0);
+    };
+    TwoSelectors two(&overflow);
+    two.DriveOnce(1);
+    two.Drive(0);
+    two.Drive(1);
+  };
+  EXPECT_DEATH(installed_by_the_second(), line);
+  auto installed_by_the_first = [] {
+    Body overflow = [] { return weir_delay(WEIR_MILLISECOND) == 0 ? Overflow(0) : 0; };
+    Body install = [] { return weir_install_overflow_report(STDERR_FILENO); };
+    TwoSelectors two(&overflow, install);
+    two.DriveOnce(1);
+    two.Drive(0);
+    two.Drive(1);
+  };
+  EXPECT_DEATH(installed_by_the_first(), line);
+}
+
+// Whatever the program does to its stack for signals while it drives.
+TEST_F(OverflowDeathTest, AStackOfTheProgramStaysItsOwn) {
+  auto run = [this] {
+    stack_t none = {};
+    none.ss_flags = SS_DISABLE;
+    sigaltstack(&none, nullptr);
+    EXPECT_EQ(0, weir_install_overflow_report(STDERR_FILENO));
+    Body body = [] { return 0; };
+    TwoSelectors two(&body);
+    std::vector<char> memory(64 * 1024);
+    stack_t own = {};
+    own.ss_sp = memory.data();
+    own.ss_size = memory.size();
+    sigaltstack(&own, nullptr);
+    two.Drive(0);
+    two.Drive(1);
+    stack_t found = {};
+    sigaltstack(&none, &found);
+    _exit(found.ss_sp == own.ss_sp && allocator().outstanding() == 0 ? 0 : 1);
+  };
+  EXPECT_EXIT(run(), ::testing::ExitedWithCode(0), "");
+}
+
 }  // namespace

@@ -299,7 +299,7 @@ int weir_internal_loop_begin(weir_internal_loop *loop) {
   loop->phase = WEIR_INTERNAL_RUN_LIVE;
   loop->running = true;
   loop->serving = true;
-  return weir_internal_signal_stack_begin(loop);
+  return weir_internal_signal_stack_begin();
 }
 
 static void read_cancel_root(weir_internal_message *message) {
@@ -337,7 +337,7 @@ bool weir_internal_loop_turn(weir_internal_loop *loop, int64_t limit) {
 
 int weir_internal_loop_end(weir_internal_loop *loop) {
   await_posters(loop);
-  weir_internal_signal_stack_end(loop);
+  weir_internal_signal_stack_end();
   loop->running = false;
   return loop->wait_failure < 0 ? loop->wait_failure : loop->root_result;
 }

@@ -15,6 +15,12 @@ static atomic_bool installed;
 static int report_fd;
 static struct sigaction previous;
 
+// What this thread has for its loops, of which it may drive several.
+static _Thread_local struct {
+  size_t loops;
+  void *signals;  // NULL: nobody asked for a report yet, or there is a stack that is not ours
+} stack_of_thread;
+
 static bool is_overflow(const weir_internal_coroutine *coroutine, const void *address) {
   const weir_internal_stack *stack = coroutine->stack;
   uintptr_t end = (uintptr_t)stack->bottom;
@@ -64,6 +70,30 @@ static void on_fault(int signal, siginfo_t *info, void *context) {
   errno = saved_errno;
 }
 
+static int give_stack(void) {
+  stack_t present;
+  // With these arguments neither of the two calls fails. A thread that has such a stack keeps it.
+  if (sigaltstack(NULL, &present) != 0 || (present.ss_flags & SS_DISABLE) == 0) return 0;
+  if (stack_of_thread.signals == NULL) {
+    stack_of_thread.signals = weir_internal_allocate_unset(SIGNAL_STACK_SIZE);
+  }
+  if (stack_of_thread.signals == NULL) return -ENOMEM;
+  stack_t ours = {.ss_sp = stack_of_thread.signals, .ss_size = SIGNAL_STACK_SIZE};
+  (void)sigaltstack(&ours, NULL);
+  return 0;
+}
+
+// Unless the program has put another one in its place.
+static void take_stack_back(void) {
+  if (stack_of_thread.signals == NULL) return;
+  stack_t present = {0};
+  stack_t none = {.ss_flags = SS_DISABLE};
+  (void)sigaltstack(NULL, &present);
+  if (present.ss_sp == stack_of_thread.signals) (void)sigaltstack(&none, NULL);
+  weir_internal_release(stack_of_thread.signals, SIGNAL_STACK_SIZE);
+  stack_of_thread.signals = NULL;
+}
+
 int weir_install_overflow_report(int fd) {
   if (atomic_exchange(&installed, true)) return -EALREADY;
   report_fd = fd;
@@ -71,32 +101,19 @@ int weir_install_overflow_report(int fd) {
   action.sa_sigaction = on_fault;
   action.sa_flags = SA_SIGINFO | SA_ONSTACK;
   sigemptyset(&action.sa_mask);
-  weir_internal_loop *loop = weir_internal_current_loop();
-  int result = loop != NULL ? weir_internal_signal_stack_begin(loop) : 0;
+  int result = stack_of_thread.loops > 0 ? give_stack() : 0;
   // The program asked for it: not in the table: of a selector.
   if (result == 0 && sigaction(SIGSEGV, &action, &previous) != 0) result = -errno;
   if (result < 0) atomic_store(&installed, false);
   return result;
 }
 
-int weir_internal_signal_stack_begin(weir_internal_loop *loop) {
-  if (!atomic_load_explicit(&installed, memory_order_relaxed) || loop->signal_stack != NULL) {
-    return 0;
-  }
-  stack_t present;
-  // With these arguments neither of the two calls fails. A thread that has such a stack keeps it.
-  if (sigaltstack(NULL, &present) != 0 || (present.ss_flags & SS_DISABLE) == 0) return 0;
-  loop->signal_stack = weir_internal_allocate_unset(SIGNAL_STACK_SIZE);
-  if (loop->signal_stack == NULL) return -ENOMEM;
-  stack_t ours = {.ss_sp = loop->signal_stack, .ss_size = SIGNAL_STACK_SIZE};
-  (void)sigaltstack(&ours, NULL);
-  return 0;
+int weir_internal_signal_stack_begin(void) {
+  stack_of_thread.loops++;
+  return atomic_load_explicit(&installed, memory_order_relaxed) ? give_stack() : 0;
 }
 
-void weir_internal_signal_stack_end(weir_internal_loop *loop) {
-  if (loop->signal_stack == NULL) return;
-  stack_t none = {.ss_flags = SS_DISABLE};
-  (void)sigaltstack(&none, NULL);
-  weir_internal_release(loop->signal_stack, SIGNAL_STACK_SIZE);
-  loop->signal_stack = NULL;
+void weir_internal_signal_stack_end(void) {
+  stack_of_thread.loops--;
+  if (stack_of_thread.loops == 0) take_stack_back();
 }

@@ -7,12 +7,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <climits>
 #include <cstdio>
 #include <functional>
 #include <string>
 #include <vector>
 
+#include "testing/expect_coroutine.h"
+#include "testing/leak_checked_test.h"
 #include "testing/virtual_clock.h"
 #include "weir/selector.h"
 
@@ -268,6 +271,130 @@ TEST_F(Select, RefusesWhatMakesNoSense) {
     EXPECT_EQ(0, weir_selector_forget(12345));
     return 0;
   });
+}
+
+// A descriptor is the process's, whatever loop waits for it.
+class SelectOnLoops : public weir_testing::LeakCheckedTest {
+ protected:
+  void SetUp() override {
+    LeakCheckedTest::SetUp();
+    ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, fds_));
+  }
+  void TearDown() override {
+    for (int fd : fds_) close(fd);
+    LeakCheckedTest::TearDown();
+  }
+  static void Run(const Body &body) {
+    weir_selector_options options = {};
+    options.loops = 3;
+    weir_testing::ExpectRun(options, body);
+  }
+
+  // Runs |body| on |loop| and waits for it.
+  static void On(int loop, const Body &body) {
+    weir_job *job = nullptr;
+    EXPECT_EQ(0, weir_testing::LaunchCoroutineOn(loop, body, nullptr, &job));
+    weir_testing::EndOf(job);
+  }
+  // Returns when somebody waits on |loop|.
+  weir_job *Wait(int loop, int interest = WEIR_READABLE) {
+    weir_job *job = nullptr;
+    auto wait = [this, interest] { return weir_selector_select(fds_[0], interest); };
+    EXPECT_EQ(0, weir_testing::LaunchCoroutineOn(loop, wait, nullptr, &job));
+    On(loop, [] { return 0; });  // launched later, it runs later
+    return job;
+  }
+  // Leaves no room to write.
+  void Fill() {
+    char much[4096] = {};
+    while (send(fds_[0], much, sizeof much, MSG_DONTWAIT) > 0) continue;
+  }
+
+  int fds_[2] = {-1, -1};
+};
+
+TEST_F(SelectOnLoops, ForgetEndsTheWaitOnEach) {
+  Run([this] {
+    Fill();
+    weir_job *reader = Wait(1);
+    weir_job *writer = Wait(2, WEIR_WRITABLE);
+    EXPECT_EQ(0, weir_selector_forget(fds_[0]));
+    EXPECT_EQ(WEIR_E_CLOSED, weir_testing::EndOf(reader));
+    EXPECT_EQ(WEIR_E_CLOSED, weir_testing::EndOf(writer));
+    // None of them thinks that it knows the number.
+    close(fds_[0]);
+    int number = fds_[0];
+    fds_[0] = dup(fds_[1]);
+    EXPECT_EQ(number, fds_[0]);
+    for (int loop = 0; loop < 3; loop++) {
+      On(loop, [this] {
+        EXPECT_EQ(WEIR_READABLE, weir_selector_select(fds_[0], WEIR_READABLE));  // hung up
+        return 0;
+      });
+    }
+    return weir_selector_forget(fds_[0]);
+  });
+}
+
+TEST_F(SelectOnLoops, ForgetEndsTheWaitHereToo) {
+  Run([this] {
+    Fill();
+    weir_job *reader = Wait(1);
+    weir_job *writer = Wait(0, WEIR_WRITABLE);
+    On(1, [this] { return weir_selector_forget(fds_[0]); });
+    EXPECT_EQ(WEIR_E_CLOSED, weir_testing::EndOf(reader));
+    EXPECT_EQ(WEIR_E_CLOSED, weir_testing::EndOf(writer));
+    return 0;
+  });
+}
+
+TEST_F(SelectOnLoops, OneWaiterForEachDirection) {
+  Run([this] {
+    Fill();
+    weir_job *reader = Wait(1);
+    for (int loop : {0, 2}) {
+      On(loop, [this] {
+        EXPECT_EQ(-EBUSY, weir_selector_select(fds_[0], WEIR_READABLE));
+        EXPECT_EQ(-EBUSY, weir_selector_select(fds_[0], WEIR_READABLE | WEIR_WRITABLE));
+        return 0;
+      });
+    }
+    weir_job *writer = Wait(2, WEIR_WRITABLE);
+    EXPECT_EQ(1, write(fds_[1], "x", 1));
+    EXPECT_EQ(WEIR_READABLE, weir_testing::EndOf(reader));
+    EXPECT_EQ(-EBUSY, weir_selector_select(fds_[0], WEIR_WRITABLE));
+    EXPECT_EQ(WEIR_READABLE, weir_selector_select(fds_[0], WEIR_READABLE));
+    weir_job_cancel(writer);
+    EXPECT_EQ(-ECANCELED, weir_testing::EndOf(writer));
+    return weir_selector_forget(fds_[0]);
+  });
+}
+
+// Whoever loses the race is told at once.
+TEST_F(SelectOnLoops, OfTwoWhoBeginTogetherOneIsBusy) {
+  for (int i = 0; i < 50; i++) {
+    Run([this] {
+      std::vector<weir_job *> jobs;
+      std::atomic<int> begun{0}, busy{0};
+      for (int loop : {1, 2}) {
+        auto wait = [&] {
+          begun++;
+          while (begun < 2) continue;
+          int result = weir_selector_select(fds_[0], WEIR_READABLE);
+          if (result == -EBUSY) busy++;
+          return result;
+        };
+        jobs.push_back(nullptr);
+        EXPECT_EQ(0, weir_testing::LaunchCoroutineOn(loop, wait, nullptr, &jobs.back()));
+      }
+      while (busy == 0) EXPECT_EQ(0, weir_yield());
+      EXPECT_EQ(1, write(fds_[1], "x", 1));
+      EXPECT_EQ(WEIR_READABLE - EBUSY, weir_testing::EndOf(jobs[0]) + weir_testing::EndOf(jobs[1]));
+      char byte;
+      EXPECT_EQ(1, read(fds_[0], &byte, 1));
+      return weir_selector_forget(fds_[0]);
+    });
+  }
 }
 
 }  // namespace

@@ -9,10 +9,12 @@ static void interrupt_ready(weir_internal_registration *registration, uint32_t e
   (void)events;
   weir_internal_interrupt *interrupt =
       WEIR_INTERNAL_CONTAINER(registration, weir_internal_interrupt, source.registration);
-  if (weir_internal_signal_source_take(&interrupt->source) == 0 || interrupt->happened) return;
+  if (weir_internal_signal_source_take(&interrupt->source) == 0) return;
   interrupt->happened = true;
-  weir_internal_signal_source_unblock(&interrupt->source);
-  weir_internal_loop_cancel_root(interrupt->source.loop->loop);
+  weir_internal_loop *loop = interrupt->source.loop->loop;
+  // From now on these signals are whoever's wants to read them.
+  weir_internal_signal_source_end(&interrupt->source);
+  weir_internal_loop_cancel_root(loop);
 }
 
 int weir_internal_interrupt_begin(weir_internal_interrupt *interrupt,
@@ -28,8 +30,6 @@ int weir_internal_interrupt_begin(weir_internal_interrupt *interrupt,
 void weir_internal_interrupt_end(weir_internal_interrupt *interrupt) {
   if (interrupt->source.loop == NULL) return;
   // The first signal was asked for: if it came too late to cancel anything it must not kill now.
-  if (!interrupt->happened) {
-    interrupt->happened = weir_internal_signal_source_take(&interrupt->source) > 0;
-  }
+  interrupt->happened = weir_internal_signal_source_take(&interrupt->source) > 0;
   weir_internal_signal_source_end(&interrupt->source);
 }

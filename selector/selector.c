@@ -42,7 +42,6 @@ static void close_loop(weir_internal_selector_loop *loop) {
   weir_internal_loop_close(loop->loop);
   loop->loop = NULL;
   if (loop->backend == NULL) return;
-  weir_internal_foreign_close(loop);
   weir_internal_kernel_pipes_close(loop);
   loop->backend->close(loop);
   weir_internal_slot_table_destroy(&loop->slots);
@@ -72,6 +71,7 @@ static size_t selector_size(size_t loop_count) {
 static void destroy(weir_selector *selector) {
   // Its threads may still look at a loop that they have posted to.
   weir_internal_blocking_pool_close(&selector->blocking);
+  weir_internal_foreign_close(selector);
   for (size_t i = 0; i < selector->loop_count; i++) close_loop(&selector->loops[i]);
   weir_internal_drive_close(selector);
   weir_internal_release(selector, selector_size(selector->loop_count));
@@ -110,6 +110,7 @@ int weir_selector_create(weir_selector **out, const weir_selector_options *optio
   selector->calls = chosen.system_calls != NULL ? chosen.system_calls : &weir_internal_kernel;
   weir_internal_blocking_pool_init(&selector->blocking, selector->calls, chosen.blocking_threads,
                                    chosen.blocking_idle_timeout);
+  weir_internal_foreign_open(selector);
   selector->timer_fd = -1;
   selector->loop_count = loop_count;
   for (size_t i = 0; i < selector->loop_count && result == 0; i++) {

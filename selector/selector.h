@@ -32,8 +32,8 @@ typedef struct weir_selector_options {
   // While weir_selector_run (or weir_run) runs, the first SIGINT or SIGTERM cancels its function's
   // coroutine, and with it everything; a second one does what it always does. The signals are
   // blocked in the thread that runs; all other threads of the process must block them too
-  // (pthread_sigmask(3); threads inherit it), or the kernel may deliver the first one to them. Off
-  // by default.
+  // (pthread_sigmask(3); threads inherit it), or the kernel may deliver the first one to them. One
+  // run of the process at a time can wait for them, until the first has come. Off by default.
   bool cancel_on_interrupt;
   // Bytes of each coroutine's stack, without its guard page, rounded up to whole pages; at least 16
   // KiB. Default 64 KiB; four times as much in builds with a sanitizer.
@@ -57,9 +57,9 @@ typedef struct weir_selector_options {
 // all coroutines have ended, and closes the selector. |options| may be NULL. Blocks the thread.
 // Returns the result of |function|, but 0 when it ended with -ECANCELED because of an interrupt
 // that the option |cancel_on_interrupt| asked for; or a failure to set up: -ENOMEM, -EMFILE,
-// -ENFILE, -EINVAL (bad options), -EBUSY (inside a coroutine), -EAGAIN (no more threads); or why
-// the kernel refused to wait (epoll_wait(2)), and then all coroutines were cancelled, shields or
-// not.
+// -ENFILE, -EINVAL (bad options), -EBUSY (inside a coroutine, or another run of the process or a
+// weir_signals reads the interrupts), -EAGAIN (no more threads); or why the kernel refused to wait
+// (epoll_wait(2)), and then all coroutines were cancelled, shields or not.
 WEIR_MUST_USE int weir_run(const weir_selector_options *options, weir_function function,
                            void *argument);
 
@@ -149,14 +149,16 @@ typedef enum weir_interest {
 // weir_selector_select suspends until |fd|, which a foreign library owns, is ready for one of
 // |interest| (one or both of the above), and returns those it is ready for; errors and hang-ups
 // count as ready. Regular files are always ready. Besides a count it returns -ECANCELED,
-// -ETIMEDOUT, -EBADF, -EBUSY when another coroutine waits for the same direction of the same fd,
-// WEIR_E_CLOSED after weir_selector_forget, -EINVAL for no interest or outside a coroutine,
-// -ENOMEM, -ENOSPC (epoll_ctl(2)).
+// -ETIMEDOUT, -EBADF, -EBUSY when another coroutine, on whatever loop of the selector, waits for
+// the same direction of the same fd, WEIR_E_CLOSED after weir_selector_forget, -EINVAL for no
+// interest or outside a coroutine, -ENOMEM, -ENOSPC (epoll_ctl(2)).
 WEIR_MUST_USE int weir_selector_select(int fd, int interest);
 
 // weir_selector_forget must be called before |fd| is closed if weir_selector_select was ever used
-// on it: it makes those who wait for it return WEIR_E_CLOSED. Does not suspend. Returns 0, also for
-// an fd that it does not know; -EINVAL outside a coroutine.
+// on it: it makes those who wait for it, on all loops of the selector, return WEIR_E_CLOSED. Where
+// that was on other loops it suspends until these have forgotten it too, which neither cancellation
+// nor a deadline cuts short. Returns 0, also for an fd that it does not know; -EINVAL outside a
+// coroutine.
 int weir_selector_forget(int fd);
 
 #ifdef __cplusplus

@@ -2,9 +2,36 @@
 //
 // Signals read from a descriptor (signalfd(2)), so that no handler is installed.
 
+#include <stdatomic.h>
 #include <sys/signalfd.h>
 
 #include "selector/internal/selector.h"
+
+// The signals that somebody reads, a bit for each: of two who read the same one, each signal would
+// reach either, and it is the process that gets them.
+static _Atomic(uint64_t) taken;
+
+static uint64_t bits_of(const sigset_t *signals) {
+  uint64_t bits = 0;
+  for (int signal = 1; signal < NSIG; signal++) {
+    if (sigismember(signals, signal) == 1) bits |= UINT64_C(1) << (signal - 1);
+  }
+  return bits;
+}
+
+static bool take(const sigset_t *signals) {
+  uint64_t bits = bits_of(signals);
+  uint64_t before = atomic_load_explicit(&taken, memory_order_relaxed);
+  do {
+    if ((before & bits) != 0) return false;
+  } while (!atomic_compare_exchange_weak_explicit(&taken, &before, before | bits,
+                                                  memory_order_relaxed, memory_order_relaxed));
+  return true;
+}
+
+static void give_back(const sigset_t *signals) {
+  atomic_fetch_and_explicit(&taken, ~bits_of(signals), memory_order_relaxed);
+}
 
 static const weir_internal_system_calls *calls_of(const weir_internal_signal_source *source) {
   return source->loop->selector->calls;
@@ -24,7 +51,7 @@ static int block(weir_internal_signal_source *source) {
   return 0;
 }
 
-void weir_internal_signal_source_unblock(weir_internal_signal_source *source) {
+static void unblock(weir_internal_signal_source *source) {
   if (!source->blocked) return;
   const weir_internal_system_calls *calls = calls_of(source);
   // Only a wrong argument makes it fail.
@@ -52,6 +79,7 @@ int weir_internal_signal_source_begin(
     weir_internal_signal_source *source, weir_internal_selector_loop *loop, const sigset_t *signals,
     uint32_t events, void (*ready)(weir_internal_registration *registration, uint32_t events)) {
   memset(source, 0, sizeof *source);
+  if (!take(signals)) return -EBUSY;
   source->loop = loop;
   source->signals = *signals;
   source->events = events;
@@ -79,6 +107,7 @@ void weir_internal_signal_source_end(weir_internal_signal_source *source) {
   }
   // Nothing can be lost with a signal descriptor, and closing it ends its registration.
   if (source->fd >= 0) (void)calls->close(calls->context, source->fd);
-  weir_internal_signal_source_unblock(source);
+  unblock(source);
+  give_back(&source->signals);
   source->loop = NULL;
 }

@@ -34,8 +34,9 @@ typedef struct weir_signals weir_signals;
 // this thread (pthread_sigmask(3)): from now on they do nothing else. Threads begun before must
 // block them too, or the kernel may deliver them there; a selector's other loops and its threads
 // for weir_blocking do. Does not suspend. Returns 0; -EINVAL outside a coroutine, for no signals,
-// or for one that cannot be blocked; -EBUSY for one that is open already, anywhere in the process,
-// or that the option |cancel_on_interrupt| still waits for; -ENOMEM, -EMFILE, -ENFILE, -ENOSPC.
+// or for one that cannot be blocked; -EBUSY for one that is open already, or that the option
+// |cancel_on_interrupt| still waits for, anywhere in the process; -ENOMEM, -EMFILE, -ENFILE,
+// -ENOSPC.
 WEIR_MUST_USE int weir_signals_open(weir_signals **out, const int *signals, int count);
 
 // weir_signals_wait suspends until one of the signals has come, and returns its number. Several of

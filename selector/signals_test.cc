@@ -23,7 +23,9 @@ namespace {
 using weir_testing::EndOf;
 using weir_testing::ExpectLaunch;
 using weir_testing::ExpectRun;
+using weir_testing::LaunchCoroutineOn;
 using weir_testing::LaunchJob;
+using weir_testing::RunCoroutine;
 
 class Signals : public weir_testing::LeakCheckedTest {
  protected:
@@ -140,6 +142,78 @@ TEST_F(Signals, TheInterruptsOfTheRunAreBusyUntilTheFirst) {
     EXPECT_EQ(SIGINT, weir_signals_wait(signals));
     weir_shield_end(shield);
     weir_signals_close(signals);
+    return 0;
+  });
+}
+
+// The signals are the process's, not the loop's.
+TEST_F(Signals, TheInterruptsOfTheRunAreBusyOnEveryLoopAndSelector) {
+  weir_selector_options options = {};
+  options.cancel_on_interrupt = true;
+  options.loops = 2;
+  ExpectRun(options, [this, &options] {
+    EXPECT_EQ(0, LaunchCoroutineOn(1, [this] {
+                EXPECT_EQ(-EBUSY, OpenFails({SIGINT}));
+                EXPECT_EQ(-EBUSY, OpenFails({SIGUSR1, SIGTERM}));
+                return 0;
+              }));
+    EXPECT_EQ(0, weir_scope_wait(nullptr));
+    std::thread other([this, &options] {
+      ExpectRun([this] {
+        EXPECT_EQ(-EBUSY, OpenFails({SIGTERM}));
+        return 0;
+      });
+      EXPECT_EQ(-EBUSY, RunCoroutine([] { return 0; }, &options));
+    });
+    other.join();
+    kill(getpid(), SIGINT);
+    EXPECT_EQ(-ECANCELED, weir_delay(WEIR_FOREVER));
+    return 0;
+  });
+  // And they are free again.
+  ExpectRun(options, [] { return 0; });
+}
+
+TEST_F(Signals, ARunLeavesInterruptsToThoseWhoReadThem) {
+  ExpectRun([this] {
+    weir_signals *signals = Open({SIGINT});
+    std::thread other([] {
+      weir_selector_options options = {};
+      options.cancel_on_interrupt = true;
+      EXPECT_EQ(-EBUSY, RunCoroutine([] { return 0; }, &options));
+    });
+    other.join();
+    raise(SIGINT);
+    EXPECT_EQ(SIGINT, weir_signals_wait(signals));
+    weir_signals_close(signals);
+    return 0;
+  });
+}
+
+TEST_F(Signals, TheSecondInterruptReachesTheOneWhoWaitsForIt) {
+  weir_selector_options options = {};
+  options.cancel_on_interrupt = true;
+  ExpectRun(options, [this] {
+    raise(SIGINT);
+    EXPECT_EQ(-ECANCELED, weir_delay(WEIR_FOREVER));
+    weir_shield shield = weir_shield_begin();
+    weir_signals *signals = Open({SIGINT, SIGTERM});
+    for (int signal : {SIGINT, SIGTERM}) {
+      // The loop finds both ready: the one who waits, and the one of the run.
+      weir_job *job = LaunchJob([&] {
+        weir_shield inner = weir_shield_begin();
+        weir_timeout timeout = weir_timeout_begin(WEIR_SECOND);
+        int result = weir_signals_wait(signals);
+        weir_timeout_end(timeout);
+        weir_shield_end(inner);
+        return result;
+      });
+      EXPECT_EQ(0, weir_yield());
+      raise(signal);
+      EXPECT_EQ(signal, EndOf(job));
+    }
+    weir_signals_close(signals);
+    weir_shield_end(shield);
     return 0;
   });
 }

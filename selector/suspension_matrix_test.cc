@@ -83,6 +83,30 @@ Suspension SelectorSelect() {
   return suspension;
 }
 
+// The other loop knows the descriptor, and is busy.
+Suspension SelectorForget() {
+  struct Ends {
+    int fds[2];
+  };
+  auto ends = std::make_shared<Ends>();
+  auto busy = std::make_shared<Work>();
+  EXPECT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends->fds));
+  EXPECT_EQ(0, LaunchCoroutineOn(1, [ends] {
+              return weir_selector_select(ends->fds[0], WEIR_READABLE) < 0 ? 0 : -EIO;
+            }));
+  EXPECT_EQ(0, LaunchCoroutineOn(1, [busy] { return Work::Do(busy.get()); }));
+  busy->AwaitBegin();
+  Suspension suspension;
+  suspension.wait = [ends] { return weir_selector_forget(ends->fds[0]); };
+  suspension.finish = [busy] { busy->End(); };
+  suspension.take_down = [ends, busy] {
+    busy->End();
+    EXPECT_EQ(0, weir_selector_forget(ends->fds[0]));
+    for (int fd : ends->fds) close(fd);
+  };
+  return suspension;
+}
+
 Suspension SignalsWait() {
   auto signals = std::make_shared<weir_signals *>(nullptr);
   const int wanted[] = {SIGUSR1};
@@ -228,6 +252,7 @@ std::vector<SuspensionPoint> Points() {
       {"weir_blocking_detached", "running", DetachedRunning, no_close},
       WithOneThread({"weir_blocking_detached", "queued", [] { return Queued(true); }, no_close}),
       WithTwoLoops({"weir_launch_on", "", LaunchOn, "loops are not closed"}),
+      WithTwoLoops({"weir_selector_forget", "", SelectorForget, "loops are not closed"}),
       WithTwoLoops({"weir_job_wait", "elsewhere", JobWaitElsewhere, ""}),
   };
 }
@@ -238,10 +263,9 @@ TEST(SuspensionPoints, AreAllThere) {
   std::vector<SuspensionPoint> own = Points();
   own.pop_back();  // of a function of weir/coroutine.h
   const std::set<std::string> not_suspending = {
-      "weir_current_loop",   "weir_current_selector", "weir_loop_count",     "weir_run",
-      "weir_selector_close", "weir_selector_create",  "weir_selector_fd",    "weir_selector_forget",
-      "weir_selector_poll",  "weir_selector_run",     "weir_selector_start", "weir_signals_close",
-      "weir_signals_open",
+      "weir_current_loop",   "weir_current_selector", "weir_loop_count",    "weir_run",
+      "weir_selector_close", "weir_selector_create",  "weir_selector_fd",   "weir_selector_poll",
+      "weir_selector_run",   "weir_selector_start",   "weir_signals_close", "weir_signals_open",
   };
   weir_testing::ExpectComplete({"selector/blocking.h", "selector/selector.h", "selector/signals.h"},
                                own, not_suspending);

@@ -153,9 +153,11 @@ uint16_t weir_listener_port(const weir_listener *listener);
 
 // Where handlers run.
 typedef enum weir_tcp_placement {
-  WEIR_TCP_LEAST_LOADED = 0,  // on the loop with the fewest coroutines
-  WEIR_TCP_ROUND_ROBIN,       // on each loop in turn
-  WEIR_TCP_SAME_LOOP,         // on the loop that accepted
+  // On the loop with the fewest coroutines, clients who were handed to it included. One that has
+  // not taken up any of these for 10 milliseconds, because something keeps it busy, is passed over.
+  WEIR_TCP_LEAST_LOADED = 0,
+  WEIR_TCP_ROUND_ROBIN,  // on each loop in turn
+  WEIR_TCP_SAME_LOOP,    // on the loop that accepted
 } weir_tcp_placement;
 
 // Options of serving. All zero is the default.
@@ -170,10 +172,11 @@ typedef int (*weir_tcp_handler)(weir_connection *connection, void *argument);
 
 // weir_tcp_serve accepts clients and launches |handler| with each connection and |argument|, until
 // the current coroutine is cancelled, its deadline passes, or |listener| is closed by another
-// coroutine. In the first two cases the handlers are cancelled; in all cases it suspends until they
-// have ended. The accepting is done on the current loop, each handler runs on the loop that
-// |options|, which may be NULL, say. A client for whom there is no memory is sent away with a
-// reset.
+// coroutine. In the first two cases the handlers are cancelled, and those that could not begin yet
+// begin so; in all cases it suspends until they have ended. The accepting is done on the current
+// loop, each handler runs on the loop that |options|, which may be NULL, say. No other loop is
+// waited for: if a handler computes for long, it delays the clients of its own loop. A client for
+// whom there is no memory is sent away with a reset.
 //
 // A listener that was bound with the option |shards| has a socket of its own on each loop
 // (SO_REUSEPORT of socket(7)), among which the kernel distributes the clients; weir_tcp_serve
@@ -189,7 +192,7 @@ WEIR_MUST_USE int weir_tcp_serve(weir_listener *listener, const weir_tcp_serve_o
 
 // weir_listener_close stops listening and frees the listener; connections that it accepted are not
 // touched, those waiting to be accepted are reset. Coroutines suspended in weir_accept, on any
-// loop, return WEIR_E_CLOSED first, and a weir_tcp_serve hands out what it has accepted: it
+// loop, return WEIR_E_CLOSED first, and a weir_tcp_serve hands out what it has accepted; it
 // suspends until they have done so, which neither cancellation nor a deadline cuts short. NULL is
 // legal. Returns 0; -EXDEV (another selector) or -EINVAL (outside a coroutine), and then nothing is
 // done.

@@ -136,7 +136,6 @@ struct weir_internal_loop {
   weir_internal_stack_pool stacks;
   weir_internal_stack_pool sized_stacks[WEIR_INTERNAL_STACK_SIZES];
   weir_internal_list coroutines;  // all, and the proxies, the oldest first
-  void *signal_stack;             // of the thread that runs, if there is one of ours
   weir_internal_coroutine *root;  // NULL when it has ended, and with it all but |background|
   weir_internal_cancel_request cancel_root_request;  // closed while there is none
   size_t cancels_due;                                // that are under way to what has ended

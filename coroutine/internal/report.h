@@ -39,11 +39,12 @@ void weir_internal_report_write(weir_internal_report *report, int fd);
 void weir_internal_describe(weir_coroutine_description *out,
                             const weir_internal_coroutine *coroutine, int64_t now);
 
-// weir_internal_signal_stack_begin gives this thread a stack for signal handlers, for the time that
-// it runs |loop|, if an overflow report was asked for. Returns 0 or -ENOMEM.
-// weir_internal_signal_stack_end takes it back, if there is one.
-WEIR_MUST_USE int weir_internal_signal_stack_begin(weir_internal_loop *loop);
-void weir_internal_signal_stack_end(weir_internal_loop *loop);
+// weir_internal_signal_stack_begin tells that this thread runs one loop more: it gets a stack for
+// signal handlers if an overflow report was asked for. Returns 0, or -ENOMEM, and then it runs the
+// loop all the same. weir_internal_signal_stack_end tells that it runs one less; with the last one
+// goes the stack.
+WEIR_MUST_USE int weir_internal_signal_stack_begin(void);
+void weir_internal_signal_stack_end(void);
 
 #ifdef __cplusplus
 }

@@ -80,6 +80,13 @@ void weir_internal_slot_table_destroy(weir_internal_slot_table *table);
 
 typedef struct weir_internal_foreign weir_internal_foreign;
 
+// What is known of descriptors of other libraries; see foreign.c.
+typedef struct weir_internal_foreign_table {
+  pthread_mutex_t lock;
+  weir_internal_foreign **by_fd;  // of each a list, one for each loop that knows it
+  size_t size;
+} weir_internal_foreign_table;
+
 // Events asked for in one wait: so many that a busy loop seldom waits. All are handed out, some in
 // each turn of the loop, before it waits again; so what else became ready comes eight turns later
 // at most. Timers and messages from other threads are looked at in every turn.
@@ -104,13 +111,15 @@ struct weir_internal_selector_loop {
   int wake_fd;
   weir_internal_slot_table slots;
   weir_internal_shortage shortage;
-  weir_internal_foreign **foreign;  // by file descriptor
-  size_t foreign_size;
   // Empty pipes that wait for their next use.
   uint32_t pipe_count;
   weir_internal_kernel_pipe pipes[WEIR_INTERNAL_POOLED_PIPES];
   int number;
   int next_in_turn;  // for WEIR_ROUND_ROBIN, of those who launch here
+  // Coroutines that will begin here; and when the first of them was announced, or the last one
+  // began, whichever is later. Both are atomic; see placement.h.
+  size_t promised;
+  int64_t promised_since;
   // Of a loop on a thread of the selector's own; see threads.c.
   pthread_t thread;
   bool leave;  // its thread may end
@@ -139,7 +148,8 @@ typedef struct weir_internal_signal_source {
 } weir_internal_signal_source;
 
 // weir_internal_signal_source_begin blocks |signals| in this thread and watches them for |events|.
-// On failure there is nothing to end.
+// -EBUSY when there is a source of one of them, anywhere in the process. On failure there is
+// nothing to end.
 WEIR_MUST_USE int weir_internal_signal_source_begin(
     weir_internal_signal_source *source, weir_internal_selector_loop *loop, const sigset_t *signals,
     uint32_t events, void (*ready)(weir_internal_registration *registration, uint32_t events));
@@ -147,9 +157,8 @@ WEIR_MUST_USE int weir_internal_signal_source_begin(
 // weir_internal_signal_source_take takes one that has come, and returns its number; 0: none has.
 int weir_internal_signal_source_take(const weir_internal_signal_source *source);
 
-// weir_internal_signal_source_unblock gives the signals their ordinary effect back, before
-// weir_internal_signal_source_end does it and lets go of the rest.
-void weir_internal_signal_source_unblock(weir_internal_signal_source *source);
+// weir_internal_signal_source_end gives the signals their ordinary effect back and lets go of the
+// rest.
 void weir_internal_signal_source_end(weir_internal_signal_source *source);
 
 typedef struct weir_internal_interrupt {
@@ -162,6 +171,7 @@ struct weir_selector {
   weir_selector_options options;
   weir_internal_interrupt interrupt;
   weir_internal_blocking_pool blocking;
+  weir_internal_foreign_table foreign;
   bool running;
   int start_result;          // of the present run
   pthread_t driver;          // the thread of loop 0
@@ -181,7 +191,7 @@ weir_internal_selector_loop *weir_internal_selector_loop_of(const weir_internal_
 // weir_internal_current_selector_loop returns the running coroutine's, or NULL outside one.
 weir_internal_selector_loop *weir_internal_current_selector_loop(void);
 
-// weir_internal_interrupt_begin makes SIGINT and SIGTERM cancel the root of |loop|;
+// weir_internal_interrupt_begin makes the first SIGINT or SIGTERM cancel the root of |loop|;
 // weir_internal_interrupt_end undoes it, and is legal also when begin failed or was not called: for
 // an interrupt that is all zero.
 WEIR_MUST_USE int weir_internal_interrupt_begin(weir_internal_interrupt *interrupt,
@@ -217,8 +227,10 @@ void weir_internal_shortage_eased(weir_internal_selector_loop *loop);
 // weir_internal_kernel_pipes_close closes the pipes that wait.
 void weir_internal_kernel_pipes_close(weir_internal_selector_loop *loop);
 
-// weir_internal_foreign_close frees what weir_selector_select has made.
-void weir_internal_foreign_close(weir_internal_selector_loop *loop);
+// weir_internal_foreign_open makes room for what weir_selector_select makes;
+// weir_internal_foreign_close frees it.
+void weir_internal_foreign_open(weir_selector *selector);
+void weir_internal_foreign_close(weir_selector *selector);
 
 #ifdef __cplusplus
 }

@@ -33,10 +33,14 @@ struct weir_tcp_connection {
   weir_internal_descriptor descriptor;
   // The background work: where it waits, and what comes then; NULL when that was taken back while
   // the operation could not be. Watching and lingering never happen together, nor do the two ways
-  // of waiting, so that one small memory serves all.
+  // of waiting, nor does any of it before there is a handler, so that one small memory serves all.
   union {
     weir_internal_operation operation;
     weir_internal_timer timer;
+    struct {  // on the way to the loop of its handler; see reception.c
+      weir_internal_message message;
+      struct weir_internal_reception *at;
+    } arrival;
   } background;
   void (*then)(weir_tcp_connection *self);
   weir_internal_watcher *watcher;

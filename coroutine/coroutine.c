@@ -26,6 +26,7 @@ static void end(weir_internal_coroutine *coroutine, int result) {
     weir_internal_scope_child_ended(coroutine->parent, coroutine, result);
   } else {
     loop->root = NULL;
+    (void)weir_internal_cancel_request_close(&loop->cancel_root_request, loop);
     loop->root_result = result;
   }
   if (coroutine->remote != NULL) weir_internal_remote_guest_ended(coroutine->remote, result);
@@ -279,23 +280,24 @@ static void fire_deadline(weir_internal_timer *timer) {
   }
 }
 
-// Tells whether |stop|, or an interruption, keeps the coroutine from suspending; *stop is the
-// result then. Whoever was served meanwhile is told that, and what is in the way stays there.
-static bool ends_at_once(weir_internal_ticket ticket, int *stop) {
+// Returns the result of the suspension that |stop|, or an interruption, ends at once; 0: nothing
+// does. Whoever was served meanwhile is told that, and what is in the way stays there.
+static int end_at_once(weir_internal_ticket ticket, int stop) {
   weir_internal_coroutine *coroutine = ticket.coroutine;
   bool interrupted = is_interrupted(coroutine);
-  if ((*stop == 0 && !interrupted) || !weir_internal_claim(ticket)) return false;
-  if (*stop == -ETIMEDOUT) coroutine->deadline_expired = true;
-  if (interrupted) *stop = -ECANCELED;
-  return true;
+  if ((stop == 0 && !interrupted) || !weir_internal_claim(ticket)) return 0;
+  if (stop == -ETIMEDOUT) coroutine->deadline_expired = true;
+  return interrupted ? -ECANCELED : stop;
 }
 
 static inline int suspend(weir_internal_ticket ticket, int64_t until) {
   weir_internal_coroutine *coroutine = ticket.coroutine;
   weir_internal_pre_suspend_run(coroutine);
   int stop = look_at(coroutine);
-  bool may_be_interrupted = coroutine->interruptible != NULL;
-  if ((stop < 0 || may_be_interrupted) && ends_at_once(ticket, &stop)) return stop;
+  if (stop < 0 || coroutine->interruptible != NULL) {
+    stop = end_at_once(ticket, stop);
+    if (stop < 0) return stop;
+  }
   coroutine->suspended_at = coroutine->loop->now;
   coroutine->wake_at = until < coroutine->deadline ? until : coroutine->deadline;
   bool covered = weir_internal_timer_is_armed(&coroutine->timer) &&

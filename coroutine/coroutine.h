@@ -91,8 +91,10 @@ WEIR_MUST_USE int weir_scope_open(weir_scope **out, const weir_scope_options *op
 WEIR_MUST_USE int weir_scope_wait(weir_scope *scope);
 
 // weir_scope_cancel cancels every coroutine of |scope| and all below them, and those launched in it
-// from now on. NULL is the current coroutine's own scope. May be called by any coroutine of its
-// thread. Does not suspend.
+// from now on. NULL is the current coroutine's own scope; outside a coroutine it does nothing. May
+// be called from any thread, a loop's or not, as weir_job_cancel. |scope| must not be closed before
+// the call has returned; a coroutine of the scope, on whatever loop, can be sure of that. Does not
+// suspend, cannot fail.
 void weir_scope_cancel(weir_scope *scope);
 
 // weir_scope_cancel_with_cause is weir_scope_cancel that says why: weir_cancellation_cause tells
@@ -146,8 +148,12 @@ WEIR_MUST_USE int weir_launch(weir_scope *scope, weir_job **out_or_null,
 WEIR_MUST_USE int weir_job_wait(weir_job *job, int *out_result);
 
 // weir_job_cancel cancels the job's coroutine and all coroutines below it: what each one waits for
-// returns -ECANCELED. Legal for a job that has ended. To be called on the thread of the job. Frees
-// nothing, does not suspend.
+// returns -ECANCELED. Legal for a job that has ended, also when the whole run has. May be called
+// from any thread, a loop's or not. On that of the job they are cancelled when it returns. From
+// another one, or between two calls of weir_selector_poll, it sends a message, and the loop cancels
+// them in its next round; of several calls the first one counts. Who gives the handle to another
+// thread does not close it before the calls there have returned; what they have sent may still be
+// on its way then. Frees and allocates nothing, does not suspend, cannot fail.
 void weir_job_cancel(weir_job *job);
 
 // weir_job_cancel_with_cause is weir_job_cancel that says why; see weir_scope_cancel_with_cause.

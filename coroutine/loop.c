@@ -44,6 +44,7 @@ int weir_internal_loop_create(weir_internal_loop **out,
   weir_internal_list_init(&loop->coroutines);
   prepare_scope(&loop->background);
   prepare_scope(&loop->guests);
+  (void)weir_internal_cancel_request_close(&loop->cancel_root_request, loop);
   *out = loop;
   return 0;
 }
@@ -271,6 +272,7 @@ static void end_background(weir_internal_loop *loop) {
   weir_internal_scope_cancel_children(&loop->background, failed ? loop->wait_failure : -ECANCELED);
   if (failed) force_children(&loop->background, loop->wait_failure);
   if (weir_internal_loop_coroutine_count(loop) > 0 || loop->proxy_count > 0) return;
+  if (loop->cancels_due > 0) return;
   // A message that is never read keeps its memory.
   if (atomic_load_explicit(&loop->inbox, memory_order_relaxed) != NULL) return;
   loop->background.cancelled = false;
@@ -300,12 +302,20 @@ int weir_internal_loop_begin(weir_internal_loop *loop) {
   return weir_internal_signal_stack_begin(loop);
 }
 
+static void read_cancel_root(weir_internal_message *message) {
+  weir_internal_loop *loop =
+      WEIR_INTERNAL_CONTAINER(message, weir_internal_loop, cancel_root_request.message);
+  int cause = weir_internal_cancel_request_read(&loop->cancel_root_request);
+  if (cause < 0) weir_internal_coroutine_cancel(loop->root, cause);
+}
+
 int weir_internal_loop_launch_root(weir_internal_loop *loop, weir_function function,
                                    void *argument) {
   weir_internal_coroutine *root = weir_internal_coroutine_create(loop, NULL, function, argument);
   if (root == NULL) return -ENOMEM;
   weir_internal_scope_init(&root->own_scope, root);
   loop->root = root;
+  weir_internal_cancel_request_open(&loop->cancel_root_request, read_cancel_root);
   weir_internal_loop_make_ready(loop, root);
   return 0;
 }
@@ -343,7 +353,11 @@ int weir_internal_loop_run(weir_internal_loop *loop, weir_function function, voi
 }
 
 void weir_internal_loop_cancel_root(weir_internal_loop *loop) {
-  if (loop->root != NULL) weir_internal_coroutine_cancel(loop->root, -ECANCELED);
+  if (loop != weir_internal_thread.loop) {
+    weir_internal_cancel_request_send(&loop->cancel_root_request, loop, -ECANCELED);
+  } else if (loop->root != NULL) {
+    weir_internal_coroutine_cancel(loop->root, -ECANCELED);
+  }
 }
 
 int64_t weir_internal_loop_now(const weir_internal_loop *loop) { return loop->now; }

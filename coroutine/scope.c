@@ -32,14 +32,36 @@ void weir_internal_scope_init(weir_scope *scope, weir_internal_coroutine *owner)
   prepare(scope, owner);
 }
 
+// A scope that has a handle.
+typedef struct opened_scope {
+  weir_scope scope;
+  weir_internal_cancel_request cancel_request;  // closed when the scope is
+} opened_scope;
+
+static opened_scope *opened(weir_scope *scope) {
+  return WEIR_INTERNAL_CONTAINER(scope, opened_scope, scope);
+}
+
+static void read_cancel(weir_internal_message *message) {
+  opened_scope *self = WEIR_INTERNAL_CONTAINER(message, opened_scope, cancel_request.message);
+  int cause = weir_internal_cancel_request_read(&self->cancel_request);
+  if (cause < 0) {
+    weir_internal_scope_cancel_children(&self->scope, cause);
+  } else {
+    weir_internal_release(self, sizeof *self);
+  }
+}
+
 int weir_scope_open(weir_scope **out, const weir_scope_options *options) {
   weir_internal_coroutine *owner = weir_internal_running();
   if (out == NULL) return -EINVAL;
   *out = NULL;
   if (owner == NULL || owner->scopes_ended) return -EINVAL;
-  weir_scope *scope = (weir_scope *)weir_internal_allocate(sizeof *scope);
-  if (scope == NULL) return -ENOMEM;
+  opened_scope *self = (opened_scope *)weir_internal_allocate(sizeof *self);
+  if (self == NULL) return -ENOMEM;
+  weir_scope *scope = &self->scope;
   weir_internal_scope_init(scope, owner);
+  weir_internal_cancel_request_open(&self->cancel_request, read_cancel);
   if (options != NULL) {
     scope->fail_together = options->fail_together;
     scope->name = options->name;
@@ -139,8 +161,12 @@ void weir_internal_scope_cancel_children(weir_scope *scope, int cause) {
 void weir_scope_cancel(weir_scope *scope) { weir_scope_cancel_with_cause(scope, -ECANCELED); }
 
 void weir_scope_cancel_with_cause(weir_scope *scope, int cause) {
-  scope = weir_internal_scope_resolve(scope);
   if (cause >= 0) cause = -ECANCELED;
+  if (scope != NULL && scope->owner->loop != weir_internal_current_loop()) {
+    weir_internal_cancel_request_send(&opened(scope)->cancel_request, scope->owner->loop, cause);
+    return;
+  }
+  if (scope == NULL) scope = weir_internal_scope_resolve(NULL);
   if (scope != NULL) weir_internal_scope_cancel_children(scope, cause);
 }
 
@@ -163,7 +189,9 @@ static inline void join(weir_scope *scope) {
 static void free_scope(weir_scope *scope) {
   set_untold(scope, false);
   weir_internal_link_remove(&scope->link);
-  weir_internal_release(scope, sizeof *scope);
+  opened_scope *self = opened(scope);
+  bool due = weir_internal_cancel_request_close(&self->cancel_request, scope->owner->loop);
+  if (!due) weir_internal_release(self, sizeof *self);
 }
 
 int weir_scope_close(weir_scope *scope) {

@@ -3,8 +3,9 @@
 // Weir inside a program that has a loop already: libuv_host. libuv's loop watches the selector's
 // descriptor and polls the selector when it is readable; coroutines and libuv's callbacks take
 // turns on one thread. Here a coroutine echoes lines to another one over TCP, while a timer of
-// libuv ticks.
+// libuv ticks. Ctrl-C reaches libuv, which has the selector end what it runs.
 
+#include <signal.h>
 #include <stdio.h>
 #include <uv.h>
 
@@ -14,6 +15,7 @@ typedef struct host {
   weir_selector *selector;
   uv_poll_t watch;
   uv_timer_t timer;
+  uv_signal_t interrupt;
   int ticks;
   int result;
 } host;
@@ -76,9 +78,16 @@ static void drive(uv_poll_t *watch, int status, int events) {
   if (more < 0) self->result = more;
   uv_close((uv_handle_t *)&self->watch, NULL);
   uv_close((uv_handle_t *)&self->timer, NULL);
+  uv_close((uv_handle_t *)&self->interrupt, NULL);
 }
 
 static void tick(uv_timer_t *timer) { ((host *)timer->data)->ticks++; }
+
+// What runs ends in the polls that follow.
+static void interrupted(uv_signal_t *interrupt, int number) {
+  (void)number;
+  weir_selector_cancel(((host *)interrupt->data)->selector);
+}
 
 int main(void) {
   host self = {.result = 0};
@@ -88,10 +97,13 @@ int main(void) {
   uv_loop_t *loop = uv_default_loop();
   uv_poll_init(loop, &self.watch, weir_selector_fd(self.selector));
   uv_timer_init(loop, &self.timer);
+  uv_signal_init(loop, &self.interrupt);
   self.watch.data = &self;
   self.timer.data = &self;
+  self.interrupt.data = &self;
   uv_poll_start(&self.watch, UV_READABLE, drive);
   uv_timer_start(&self.timer, tick, 1, 1);
+  uv_signal_start_oneshot(&self.interrupt, interrupted, SIGINT);
   uv_run(loop, UV_RUN_DEFAULT);
   weir_selector_close(self.selector);
   printf("the timer ticked %s\n", self.ticks > 0 ? "meanwhile" : "never");

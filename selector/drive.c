@@ -83,6 +83,10 @@ int weir_run(const weir_selector_options *options, weir_function function, void 
   return result < 0 ? result : (closed < 0 ? closed : result);
 }
 
+void weir_selector_cancel(weir_selector *selector) {
+  if (selector != NULL) weir_internal_loop_cancel_root(first_loop(selector));
+}
+
 // For a loop of the caller's own
 
 // Makes the descriptor readable, now or in time, if there is something to do.

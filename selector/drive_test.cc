@@ -218,6 +218,59 @@ TEST_F(Drive, TheDescriptorTellsOfWhatOnePollLeftBehind) {
   }
 }
 
+// Between two polls the host's thread runs no loop. Its descriptor says that there is news.
+TEST_F(Drive, BetweenPollsScopesAndJobsCanBeCancelled) {
+  weir_scope *scope = nullptr;
+  weir_job *job = nullptr;
+  std::vector<int> causes;
+  auto wait = [&] {
+    int result = weir_delay(WEIR_FOREVER);
+    causes.push_back(weir_cancellation_cause());
+    return result;
+  };
+  Start([&] {
+    EXPECT_EQ(0, weir_scope_open(&scope, nullptr));
+    EXPECT_EQ(0, LaunchCoroutine(wait, scope));
+    EXPECT_EQ(0, weir_scope_wait(scope));
+    EXPECT_EQ(0, LaunchCoroutine(wait, nullptr, &job));
+    EXPECT_EQ(0, weir_scope_wait(nullptr));
+    weir_job_close(job);
+    return weir_scope_close(scope);
+  });
+  while (Readable(0)) ASSERT_EQ(1, Poll());
+  weir_scope_cancel_with_cause(scope, -EPROTO);
+  weir_scope_cancel(nullptr);
+  ASSERT_TRUE(Readable(0));
+  while (Readable(0)) ASSERT_EQ(1, Poll());
+  EXPECT_EQ(std::vector<int>{-EPROTO}, causes);
+  weir_job_cancel_with_cause(job, -EIO);
+  ASSERT_TRUE(Readable(0));
+  while (Poll() == 1) ASSERT_TRUE(Readable(5000));
+  EXPECT_EQ((std::vector<int>{-EPROTO, -EIO}), causes);
+  EXPECT_EQ(0, result_);
+}
+
+TEST_F(Drive, TheHostCanCancelTheRun) {
+  for (bool before_the_first_poll : {true, false}) {
+    if (selector_ == nullptr) Create();
+    bool ran = false;
+    body_ = [&] {
+      ran = true;
+      return weir_delay(WEIR_FOREVER);
+    };
+    ASSERT_EQ(0, weir_selector_start(selector_, Call, &body_));
+    if (!before_the_first_poll) {
+      ASSERT_EQ(1, Poll());
+    }
+    weir_selector_cancel(selector_);
+    weir_selector_cancel(selector_);
+    ASSERT_TRUE(Readable(0));
+    while (Poll() == 1) ASSERT_TRUE(Readable(5000));
+    EXPECT_EQ(-ECANCELED, result_);
+    EXPECT_TRUE(ran);
+  }
+}
+
 TEST_F(Drive, OtherLoopsRunMeanwhileAndWakeIt) {
   Start(
       [&] {

@@ -123,6 +123,14 @@ WEIR_MUST_USE int weir_selector_start(weir_selector *selector, weir_function fun
 WEIR_MUST_USE int weir_selector_poll(weir_selector *selector, int64_t nanoseconds, int *out_result);
 WEIR_MUST_USE int weir_selector_fd(weir_selector *selector);
 
+// weir_selector_cancel cancels the coroutine of the function that runs, and with it all others, as
+// the option |cancel_on_interrupt| does at a signal: for a host that wants its selector to stop. It
+// goes on to poll until the run has ended, whose result is -ECANCELED then if the function returns
+// that. Nothing happens when nothing runs. May be called from any thread, in a coroutine or not;
+// the selector must not be closed before it has returned. NULL is legal. Frees and allocates
+// nothing, does not suspend, cannot fail.
+void weir_selector_cancel(weir_selector *selector);
+
 // weir_selector_close frees the selector. NULL is legal. Returns 0, or -EBUSY, and then nothing is
 // done, while it runs.
 int weir_selector_close(weir_selector *selector);

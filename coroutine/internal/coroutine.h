@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 
 #include "base/internal/list.h"
+#include "coroutine/internal/cancel_request.h"
 #include "coroutine/internal/context.h"
 #include "coroutine/internal/loop.h"
 #include "coroutine/internal/stack_pool.h"
@@ -43,6 +44,7 @@ struct weir_job {
   uint32_t inside;  // coroutines inside weir_job_wait
   int result;
   bool handle_closed;
+  weir_internal_cancel_request cancel_request;  // closed when the coroutine has ended
 };
 
 // A value of coroutine-local storage.
@@ -136,9 +138,11 @@ struct weir_internal_loop {
   weir_internal_list coroutines;  // all, and the proxies, the oldest first
   void *signal_stack;             // of the thread that runs, if there is one of ours
   weir_internal_coroutine *root;  // NULL when it has ended, and with it all but |background|
-  weir_scope background;          // of the loop's own coroutines
-  weir_scope guests;              // those that other loops launched here
-  size_t proxy_count;             // of coroutines on other loops
+  weir_internal_cancel_request cancel_root_request;  // closed while there is none
+  size_t cancels_due;                                // that are under way to what has ended
+  weir_scope background;                             // of the loop's own coroutines
+  weir_scope guests;                                 // those that other loops launched here
+  size_t proxy_count;                                // of coroutines on other loops
   weir_internal_list waiters;
   int root_result;
   int wait_failure;  // the first; coroutines are forced to end since then

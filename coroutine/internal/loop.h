@@ -78,7 +78,7 @@ int weir_internal_loop_failure(const weir_internal_loop *loop);
 // weir_internal_loop_close frees the loop, which must not be running. NULL is legal.
 void weir_internal_loop_close(weir_internal_loop *loop);
 
-// weir_internal_loop_cancel_root cancels the root coroutine. On the loop's thread.
+// weir_internal_loop_cancel_root cancels the root coroutine, if there is one. From any thread.
 void weir_internal_loop_cancel_root(weir_internal_loop *loop);
 
 // What each thread knows of the loop that it runs. Initial-exec: one load, also from a shared

@@ -82,7 +82,7 @@ weir_scope *weir_internal_scope_resolve(weir_scope *scope) {
 int weir_internal_find_untold_failure(const weir_internal_coroutine *coroutine, bool any) {
   // The outermost comes first: the others are inside of it.
   const weir_internal_list *scopes = &coroutine->scopes;
-  for (const weir_internal_link *link = scopes->next; link != scopes; link = link->next) {
+  for (weir_internal_link *link = scopes->next; link != scopes; link = link->next) {
     const weir_scope *scope = WEIR_INTERNAL_CONTAINER(link, weir_scope, link);
     bool kept_off = coroutine->shields > scope->shields;
     if (scope->untold && (any || !kept_off)) return scope->first_failure;
@@ -93,7 +93,11 @@ int weir_internal_find_untold_failure(const weir_internal_coroutine *coroutine, 
 static void set_untold(weir_scope *scope, bool untold) {
   if (scope->untold == untold) return;
   scope->untold = untold;
-  scope->owner->untold_failures += untold ? 1 : -1;
+  if (untold) {
+    scope->owner->untold_failures++;
+  } else {
+    scope->owner->untold_failures--;
+  }
   weir_internal_coroutine_look_again(scope->owner);
 }
 

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "testing/lambda_coroutine.h"
 #include "testing/udp_pair.h"
 #include "testing/unix_path.h"
 #include "weir/udp.h"
@@ -29,13 +30,23 @@ using Operation = std::function<int(weir_udp_socket *)>;
 struct Two {
   weir_udp_socket *near = nullptr;
   weir_udp_socket *far = nullptr;
+  weir_address to = {};  // of |far|, unless |near| is connected
   int sent = 0;
 
-  explicit Two(const std::string &place) {
+  explicit Two(const std::string &place, bool connected = true) {
+    far = weir_testing::BindLike(Address(place));
+    near = connected ? weir_testing::ConnectTo(far) : BindUnix();
+    if (!connected) to = weir_testing::AddressOf(far);
+  }
+
+  static weir_address Address(const std::string &place) {
     weir_address address = {};
     EXPECT_EQ(0, weir_address_from_text(&address, place.c_str()));
-    far = weir_testing::BindLike(address);
-    near = weir_testing::ConnectTo(far);
+    return address;
+  }
+
+  static weir_udp_socket *BindUnix() {
+    return weir_testing::BindLike(Address("unix:" + weir_testing::FreeUnixName()));
   }
 
   void CloseNear() {
@@ -49,7 +60,7 @@ struct Two {
   }
 
   void SendNumber() {
-    EXPECT_EQ(0, weir_testing::Send(near, std::to_string(sent)));
+    EXPECT_EQ(0, weir_testing::Send(near, std::to_string(sent), &to));
     sent++;
   }
 
@@ -89,29 +100,32 @@ Suspension Receiving(const Operation &receive) {
   return suspension;
 }
 
-int SendOne(weir_udp_socket *socket) { return weir_testing::Send(socket, "one too many"); }
+using Sender = std::function<int(const Two &)>;
 
-int SendBatch(weir_udp_socket *socket) {
+int SendOne(const Two &two) { return weir_testing::Send(two.near, "one too many", &two.to); }
+
+int SendBatch(const Two &two) {
   char text[] = "one too many";
   weir_datagram datagrams[2] = {};
   datagrams[0].data = datagrams[1].data = text;
   datagrams[0].size = datagrams[1].size = sizeof text - 1;
-  return weir_udp_send_batch(socket, datagrams, 2);
+  datagrams[0].address = datagrams[1].address = two.to;
+  return weir_udp_send_batch(two.near, datagrams, 2);
 }
 
 // The peer's queue is full. What was refused is not sent later.
-Suspension Sending(const Operation &send) {
-  auto two = std::make_shared<Two>("unix:" + weir_testing::FreeUnixName());
+Suspension Sending(const Sender &send, bool connected) {
+  auto two = std::make_shared<Two>("unix:" + weir_testing::FreeUnixName(), connected);
   for (;;) {
     weir_timeout timeout = weir_timeout_begin(1);
-    int result = weir_testing::Send(two->near, std::to_string(two->sent));
+    int result = weir_testing::Send(two->near, std::to_string(two->sent), &two->to);
     weir_timeout_end(timeout);
     if (result == -ETIMEDOUT) break;
     EXPECT_EQ(0, result);
     two->sent++;
   }
   Suspension suspension;
-  suspension.wait = [two, send] { return send(two->near); };
+  suspension.wait = [two, send] { return send(*two); };
   suspension.go_on = [two] {
     int before = two->sent;
     two->ExpectNumber(0);
@@ -123,12 +137,40 @@ Suspension Sending(const Operation &send) {
   return suspension;
 }
 
+// Another coroutine waits already, and is the first to go on.
+Suspension SendingBehind(const Sender &send) {
+  auto two = std::make_shared<Two>("unix:" + weir_testing::FreeUnixName());
+  EXPECT_EQ(0, weir_testing::LaunchCoroutine([two] {
+              int result = 0;
+              while (result == 0) {
+                result = weir_testing::Send(two->near, std::to_string(two->sent));
+                if (result == 0) two->sent++;
+              }
+              EXPECT_TRUE(result == WEIR_E_CLOSED || result == -ECANCELED) << result;
+              return 0;
+            }));
+  EXPECT_EQ(0, weir_yield());
+  Suspension suspension;
+  suspension.wait = [two, send] { return send(*two); };
+  suspension.go_on = [two] {
+    int before = two->sent;
+    for (int number = 0; number <= before; number++) two->ExpectNumber(number);
+  };
+  suspension.endings.push_back({"close", [two] { two->CloseNear(); }, WEIR_E_CLOSED});
+  suspension.take_down = [two] { two->Close(); };
+  return suspension;
+}
+
 std::vector<SuspensionPoint> Points() {
   return {
       {"weir_udp_receive", "", [] { return Receiving(ReceiveOne); }, ""},
       {"weir_udp_receive_batch", "", [] { return Receiving(ReceiveBatch); }, ""},
-      {"weir_udp_send", "", [] { return Sending(SendOne); }, ""},
-      {"weir_udp_send_batch", "", [] { return Sending(SendBatch); }, ""},
+      {"weir_udp_send", "", [] { return Sending(SendOne, true); }, ""},
+      {"weir_udp_send", "Unconnected", [] { return Sending(SendOne, false); }, ""},
+      {"weir_udp_send", "BehindAnother", [] { return SendingBehind(SendOne); }, ""},
+      {"weir_udp_send_batch", "", [] { return Sending(SendBatch, true); }, ""},
+      {"weir_udp_send_batch", "Unconnected", [] { return Sending(SendBatch, false); }, ""},
+      {"weir_udp_send_batch", "BehindAnother", [] { return SendingBehind(SendBatch); }, ""},
   };
 }
 

@@ -109,6 +109,35 @@ int AskBatch(weir_udp_socket *client, bool *answered) {
   return 0;
 }
 
+// More than a queue holds, so that the sender waits.
+
+const int kMany = 40;
+
+int AnswerMany(weir_udp_socket *server) {
+  Batch batch;
+  for (int done = 0; done < kMany; done += kBatch) {
+    int result = ReceiveAll(server, batch.datagrams);
+    if (result < 0) return result;
+  }
+  return SendAll(server, batch.datagrams, 1);
+}
+
+int AskMany(weir_udp_socket *client, bool *answered) {
+  Batch asked;
+  asked.datagrams[0].size = 1;
+  for (int done = 0; done < kMany; done += kBatch) {
+    int result = SendAll(client, asked.datagrams, kBatch);
+    if (result < 0) return result;
+  }
+  char memory[8];
+  weir_datagram datagram = {};
+  datagram.data = memory;
+  datagram.capacity = sizeof memory;
+  int result = weir_udp_receive(client, &datagram);
+  *answered = result == 0 && std::string(memory, datagram.size) == "a";
+  return result;
+}
+
 bool IsUnix(const Talk &talk) {
   return talk.host != nullptr && strchr("@/", talk.host[0]) != nullptr;
 }
@@ -182,6 +211,7 @@ std::vector<Scenario> Scenarios() {
       Of("Batch", 135, {"127.0.0.1", AnswerBatch, AskBatch}),
       Of("OneByAPath", 100, {"/", AnswerOne, AskOne}),
       Of("BatchByAName", 100, {"@", AnswerBatch, AskBatch}),
+      Of("FullQueue", 150, {"@", AnswerMany, AskMany}),
       Of("BatchOnBothStacks", 140, {nullptr, AnswerBatch, AskBatch}),
   };
 }

@@ -4,7 +4,8 @@
 
 #include <arpa/inet.h>
 #include <net/if.h>
-#include <stdio.h>
+
+#include "address/internal/kind.h"
 
 enum { LARGEST_PORT = 65535 };
 
@@ -87,62 +88,136 @@ int weir_address_parse(weir_address *out, const char *host, uint16_t port) {
   return 0;
 }
 
-static bool is_ipv4(const weir_address *address) {
-  return address->size >= sizeof address->socket.ipv4 && address->socket.any.sa_family == AF_INET;
-}
-
-static bool is_ipv6(const weir_address *address) {
-  return address->size >= sizeof address->socket.ipv6 && address->socket.any.sa_family == AF_INET6;
-}
-
-static void format_ipv6(const struct sockaddr_in6 *address, char *out) {
-  char digits[INET6_ADDRSTRLEN];
-  // With room for every address inet_ntop cannot fail; and it writes as RFC 5952 asks.
-  if (inet_ntop(AF_INET6, &address->sin6_addr, digits, sizeof digits) == NULL) digits[0] = '\0';
-  unsigned port = ntohs(address->sin6_port);
-  char zone[IF_NAMESIZE + 1] = "";
-  if (address->sin6_scope_id != 0) {
-    zone[0] = '%';
-    // An interface that has gone has no name left, and without descriptors none can be asked for;
-    // but its number is still true.
-    if (if_indextoname(address->sin6_scope_id, zone + 1) == NULL) {
-      snprintf(zone + 1, sizeof zone - 1, "%u", address->sin6_scope_id);
-    }
+int weir_address_from_bytes(weir_address *out, weir_bytes bytes, uint16_t port) {
+  memset(out, 0, sizeof *out);
+  struct sockaddr_in *ipv4 = &out->socket.ipv4;
+  struct sockaddr_in6 *ipv6 = &out->socket.ipv6;
+  if (bytes.size == sizeof ipv4->sin_addr) {
+    out->size = sizeof *ipv4;
+    ipv4->sin_family = AF_INET;
+    ipv4->sin_port = htons(port);
+    memcpy(&ipv4->sin_addr, bytes.data, bytes.size);
+    return 0;
   }
-  snprintf(out, WEIR_ADDRESS_TEXT_SIZE, "[%s%s]:%u", digits, zone, port);
-}
-
-const char *weir_address_format(const weir_address *address, char *out) {
-  if (is_ipv4(address)) {
-    char digits[INET_ADDRSTRLEN];
-    const struct sockaddr_in *ipv4 = &address->socket.ipv4;
-    if (inet_ntop(AF_INET, &ipv4->sin_addr, digits, sizeof digits) == NULL) digits[0] = '\0';
-    snprintf(out, WEIR_ADDRESS_TEXT_SIZE, "%s:%u", digits, (unsigned)ntohs(ipv4->sin_port));
-  } else if (is_ipv6(address)) {
-    format_ipv6(&address->socket.ipv6, out);
-  } else {
-    memcpy(out, "?", sizeof "?");
-  }
-  return out;
-}
-
-uint16_t weir_address_port(const weir_address *address) {
-  if (is_ipv4(address)) return ntohs(address->socket.ipv4.sin_port);
-  if (is_ipv6(address)) return ntohs(address->socket.ipv6.sin6_port);
+  if (bytes.size != sizeof ipv6->sin6_addr) return -EINVAL;
+  out->size = sizeof *ipv6;
+  ipv6->sin6_family = AF_INET6;
+  ipv6->sin6_port = htons(port);
+  memcpy(&ipv6->sin6_addr, bytes.data, bytes.size);
   return 0;
 }
 
+weir_internal_address_kind weir_internal_address_kind_of(const weir_address *address) {
+  const socklen_t before_path = (socklen_t)offsetof(struct sockaddr_un, sun_path);
+  if (address->size < before_path) return WEIR_INTERNAL_ADDRESS_OTHER;
+  switch (address->socket.any.sa_family) {
+    case AF_INET:
+      if (address->size < sizeof address->socket.ipv4) return WEIR_INTERNAL_ADDRESS_OTHER;
+      return WEIR_INTERNAL_ADDRESS_IPV4;
+    case AF_INET6:
+      if (address->size < sizeof address->socket.ipv6) return WEIR_INTERNAL_ADDRESS_OTHER;
+      return WEIR_INTERNAL_ADDRESS_IPV6;
+    case AF_UNIX:
+      if (address->size == before_path) return WEIR_INTERNAL_ADDRESS_UNNAMED;
+      return address->socket.local.sun_path[0] == '\0' ? WEIR_INTERNAL_ADDRESS_ABSTRACT
+                                                       : WEIR_INTERNAL_ADDRESS_PATH;
+    default:
+      return WEIR_INTERNAL_ADDRESS_OTHER;
+  }
+}
+
+uint16_t weir_address_port(const weir_address *address) {
+  switch (weir_internal_address_kind_of(address)) {
+    case WEIR_INTERNAL_ADDRESS_IPV4:
+      return ntohs(address->socket.ipv4.sin_port);
+    case WEIR_INTERNAL_ADDRESS_IPV6:
+      return ntohs(address->socket.ipv6.sin6_port);
+    default:
+      return 0;
+  }
+}
+
+weir_bytes weir_address_bytes(const weir_address *address) {
+  const struct sockaddr_un *local = &address->socket.local;
+  // The kernel says the size of a path of 108 bytes with the NUL for which there was no room.
+  size_t size = address->size < sizeof *local ? address->size : sizeof *local;
+  size_t before_path = offsetof(struct sockaddr_un, sun_path);
+  switch (weir_internal_address_kind_of(address)) {
+    case WEIR_INTERNAL_ADDRESS_IPV4:
+      return weir_bytes_of(&address->socket.ipv4.sin_addr, sizeof(struct in_addr));
+    case WEIR_INTERNAL_ADDRESS_IPV6:
+      return weir_bytes_of(&address->socket.ipv6.sin6_addr, sizeof(struct in6_addr));
+    case WEIR_INTERNAL_ADDRESS_PATH:
+      return weir_bytes_of(local->sun_path, strnlen(local->sun_path, size - before_path));
+    case WEIR_INTERNAL_ADDRESS_ABSTRACT:
+      return weir_bytes_of(local->sun_path + 1, size - before_path - 1);
+    default:
+      return weir_bytes_of("", 0);
+  }
+}
+
+static uint32_t scope_of(const weir_address *address) {
+  bool has_one = weir_internal_address_kind_of(address) == WEIR_INTERNAL_ADDRESS_IPV6;
+  return has_one ? address->socket.ipv6.sin6_scope_id : 0;
+}
+
+// The flow label of IPv6 is not compared: it says how packets are handled, not whom they reach.
 bool weir_address_equal(const weir_address *first, const weir_address *second) {
-  if (weir_address_port(first) != weir_address_port(second)) return false;
-  if (is_ipv4(first) && is_ipv4(second)) {
-    return first->socket.ipv4.sin_addr.s_addr == second->socket.ipv4.sin_addr.s_addr;
+  weir_internal_address_kind kind = weir_internal_address_kind_of(first);
+  if (kind == WEIR_INTERNAL_ADDRESS_OTHER || kind == WEIR_INTERNAL_ADDRESS_UNNAMED) return false;
+  weir_bytes one = weir_address_bytes(first);
+  weir_bytes other = weir_address_bytes(second);
+  return kind == weir_internal_address_kind_of(second) && one.size == other.size &&
+         memcmp(one.data, other.data, one.size) == 0 &&
+         weir_address_port(first) == weir_address_port(second) &&
+         scope_of(first) == scope_of(second);
+}
+
+// SipHash (Aumasson and Bernstein, 2012)
+
+typedef struct sip_state {
+  uint64_t v[4];
+} sip_state;
+
+static uint64_t rotate(uint64_t word, int bits) { return word << bits | word >> (64 - bits); }
+
+static void mix(sip_state *state, int rounds) {
+  uint64_t *v = state->v;
+  for (int i = 0; i < rounds; i++) {
+    v[0] += v[1];
+    v[1] = rotate(v[1], 13) ^ v[0];
+    v[0] = rotate(v[0], 32);
+    v[2] += v[3];
+    v[3] = rotate(v[3], 16) ^ v[2];
+    v[0] += v[3];
+    v[3] = rotate(v[3], 21) ^ v[0];
+    v[2] += v[1];
+    v[1] = rotate(v[1], 17) ^ v[2];
+    v[2] = rotate(v[2], 32);
   }
-  if (is_ipv6(first) && is_ipv6(second)) {
-    const struct sockaddr_in6 *one = &first->socket.ipv6;
-    const struct sockaddr_in6 *other = &second->socket.ipv6;
-    // The flow label says how packets are handled, not whom they reach.
-    return memcmp(&one->sin6_addr, &other->sin6_addr, sizeof one->sin6_addr) == 0 &&
-           one->sin6_scope_id == other->sin6_scope_id;
+}
+
+static void add(sip_state *state, uint64_t word) {
+  state->v[3] ^= word;
+  mix(state, 2);
+  state->v[0] ^= word;
+}
+
+uint64_t weir_address_hash(const weir_address *address, uint64_t seed) {
+  // The constants are "somepseudorandomlygeneratedbytes"; the key is |seed|, and 0.
+  sip_state state = {{UINT64_C(0x736f6d6570736575) ^ seed, UINT64_C(0x646f72616e646f6d),
+                      UINT64_C(0x6c7967656e657261) ^ seed, UINT64_C(0x7465646279746573)}};
+  weir_bytes bytes = weir_address_bytes(address);
+  for (size_t at = 0; at < bytes.size; at += sizeof(uint64_t)) {
+    uint64_t word = 0;
+    size_t left = bytes.size - at;
+    memcpy(&word, bytes.data + at, left < sizeof word ? left : sizeof word);
+    add(&state, word);
   }
-  return false;
+  // What tells addresses of the same bytes from each other.
+  add(&state, (uint64_t)scope_of(address) << 32 | (uint64_t)weir_address_port(address) << 16 |
+                  (uint64_t)bytes.size << 8 | (uint64_t)weir_internal_address_kind_of(address));
+  state.v[2] ^= 0xff;
+  mix(&state, 4);
+  return state.v[0] ^ state.v[1] ^ state.v[2] ^ state.v[3];
 }

@@ -42,6 +42,10 @@ enum weir_error {
   WEIR_E_TLS_CERTIFICATE = -10006,  // the peer's certificate was refused
   WEIR_E_TLS_PROTOCOL = -10007,     // the peer broke the TLS protocol
   WEIR_E_LINE_UNTERMINATED = -10008,  // the stream ended where a line had to end
+  WEIR_E_NAME_NOT_FOUND = -10009,     // no such host, or no address of the family asked for
+  WEIR_E_NAME_TRY_AGAIN = -10010,     // no name server answered; one may do so later
+  WEIR_E_NAME_FAILED = -10011,        // the name servers cannot tell, now or later
+  WEIR_E_SERVICE_NOT_FOUND = -10012,  // no such service (services(5))
 };
 
 // weir_error_name returns the name of |code| as a C programmer writes it ("ECONNREFUSED",

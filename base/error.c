@@ -152,6 +152,10 @@ static const struct {
     {WEIR_E_TLS_CERTIFICATE, "WEIR_E_TLS_CERTIFICATE", "peer's certificate was refused"},
     {WEIR_E_TLS_PROTOCOL, "WEIR_E_TLS_PROTOCOL", "peer broke the TLS protocol"},
     {WEIR_E_LINE_UNTERMINATED, "WEIR_E_LINE_UNTERMINATED", "stream ended within a line"},
+    {WEIR_E_NAME_NOT_FOUND, "WEIR_E_NAME_NOT_FOUND", "host name not found"},
+    {WEIR_E_NAME_TRY_AGAIN, "WEIR_E_NAME_TRY_AGAIN", "no name server answered, try again later"},
+    {WEIR_E_NAME_FAILED, "WEIR_E_NAME_FAILED", "name resolution failed"},
+    {WEIR_E_SERVICE_NOT_FOUND, "WEIR_E_SERVICE_NOT_FOUND", "service not found"},
 };
 
 enum { OWN_ERROR_COUNT = sizeof own_errors / sizeof own_errors[0] };

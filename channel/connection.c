@@ -122,6 +122,8 @@ int weir_internal_connection_enter_at_once(weir_connection *connection, bool *bu
 
 bool weir_internal_connection_breaks(const weir_connection *connection, int failure) {
   if (failure == -ECANCELED || weir_internal_is_shortage(failure)) return false;
+  // The transport's own timeout: the peer was silent, and may speak again.
+  if (failure == -ETIME) return false;
   // A deadline has this code too, and then it is what the next entry says as well.
   return failure != -ETIMEDOUT || weir_internal_check(connection->loop) == 0;
 }

@@ -29,7 +29,7 @@ int main(int count, char **words) {
   const char *place[] = {count == 3 ? words[1] : "127.0.0.1", count == 3 ? words[2] : "2323"};
   int result = weir_run(NULL, run, place);
   if (result == 0) return 0;
-  const char *why = result == -EINVAL ? "not an IP address and a port" : weir_error_message(result);
+  const char *why = result == -EINVAL ? "not a host and a port" : weir_error_message(result);
   fprintf(stderr, "%s: cannot talk to %s port %s: %s\n", words[0], place[0], place[1], why);
   return 1;
 }

@@ -59,11 +59,15 @@ class Failures(unittest.TestCase):
                 self.expect(program, words, 2, USAGE.format(program))
 
     def test_neither_address_nor_port(self):
-        why = "not an IP address and a port"
         for place in (["127.0.0.1", "99x"], ["127.0.0.1", "65536"], ["127.0.0.1", ""],
-                      ["example.org", "2323"], ["127.0.0.256", "2323"]):
-            self.expect_failure(SERVER, "serve on", place, why)
-            self.expect_failure(CLIENT, "talk to", place, why)
+                      ["a b", "2323"], ["127.0.0.256", "2323"]):
+            self.expect_failure(SERVER, "serve on", place, "not an IP address and a port")
+            self.expect_failure(CLIENT, "talk to", place, "not a host and a port")
+
+    def test_a_name(self):
+        place = ["weir.invalid", "2323"]
+        self.expect_failure(SERVER, "serve on", place, "not an IP address and a port")
+        self.expect_failure(CLIENT, "talk to", place, "host name not found")
 
     def test_a_port_in_use(self):
         with socket.socket() as other:

@@ -282,6 +282,73 @@ static int splice_out(weir_internal_operation *operation) {
   return result;
 }
 
+static int receive_from(weir_internal_operation *operation) {
+  weir_internal_descriptor *descriptor = operation->descriptor;
+  const weir_internal_system_calls *calls = descriptor->selector->calls;
+  int result;
+  do {
+    result = calls->receive_from(calls->context, descriptor->fd, operation->with.datagram.data,
+                                 operation->with.datagram.size, operation->with.datagram.address,
+                                 operation->with.datagram.address_size);
+  } while (result == -EINTR);
+  if (result > 0) weir_internal_spend((size_t)result);
+  if (result == -EAGAIN) descriptor->ready[WEIR_INTERNAL_READ] = false;
+  return result;
+}
+
+static int send_to(weir_internal_operation *operation) {
+  weir_internal_descriptor *descriptor = operation->descriptor;
+  const weir_internal_system_calls *calls = descriptor->selector->calls;
+  const struct sockaddr *address = operation->with.datagram.address;
+  socklen_t address_size = address == NULL ? 0 : *operation->with.datagram.address_size;
+  int result;
+  do {
+    result = calls->send_to(calls->context, descriptor->fd, operation->with.datagram.data,
+                            operation->with.datagram.size, address, address_size);
+  } while (result == -EINTR);
+  if (result > 0) weir_internal_spend((size_t)result);
+  if (result == -EAGAIN) descriptor->ready[WEIR_INTERNAL_WRITE] = false;
+  return result;
+}
+
+// In a batch a small datagram costs about a quarter of a system call.
+static void spend_datagrams(int count) {
+  weir_internal_spend((size_t)count * (WEIR_INTERNAL_BYTES_PER_OPERATION / 4));
+}
+
+static int receive_messages(weir_internal_operation *operation) {
+  weir_internal_descriptor *descriptor = operation->descriptor;
+  const weir_internal_system_calls *calls = descriptor->selector->calls;
+  unsigned count = operation->with.messages.count;
+  int result;
+  do {
+    result = calls->receive_messages(calls->context, descriptor->fd,
+                                     operation->with.messages.messages, count);
+  } while (result == -EINTR);
+  if (result > 0) {
+    spend_datagrams(result);
+    // It stopped because no more was there, or at an error, of which there is an event.
+    bool is_dry = (unsigned)result < count && descriptor->seen == 0;
+    if (is_dry) descriptor->ready[WEIR_INTERNAL_READ] = false;
+  } else if (result == -EAGAIN) {
+    descriptor->ready[WEIR_INTERNAL_READ] = false;
+  }
+  return result;
+}
+
+static int send_messages(weir_internal_operation *operation) {
+  weir_internal_descriptor *descriptor = operation->descriptor;
+  const weir_internal_system_calls *calls = descriptor->selector->calls;
+  int result;
+  do {
+    result = calls->send_messages(calls->context, descriptor->fd, operation->with.messages.messages,
+                                  operation->with.messages.count);
+  } while (result == -EINTR);
+  if (result > 0) spend_datagrams(result);
+  if (result == -EAGAIN) descriptor->ready[WEIR_INTERNAL_WRITE] = false;
+  return result;
+}
+
 static int begin_connect(weir_internal_operation *operation) {
   weir_internal_descriptor *descriptor = operation->descriptor;
   const weir_internal_system_calls *calls = descriptor->selector->calls;
@@ -317,10 +384,18 @@ static int is_ready(weir_internal_operation *operation) {
 
 static int attempt(weir_internal_operation *operation) {
   static int (*const attempts[])(weir_internal_operation *) = {
-      [WEIR_INTERNAL_RECEIVE] = receive,     [WEIR_INTERNAL_ACCEPT] = accept_one,
-      [WEIR_INTERNAL_SEND] = send_operation, [WEIR_INTERNAL_CONNECT] = connect_one,
-      [WEIR_INTERNAL_SPLICE_IN] = splice_in, [WEIR_INTERNAL_SPLICE_OUT] = splice_out,
-      [WEIR_INTERNAL_WRITABLE] = is_ready,   [WEIR_INTERNAL_READABLE] = is_ready,
+      [WEIR_INTERNAL_RECEIVE] = receive,
+      [WEIR_INTERNAL_ACCEPT] = accept_one,
+      [WEIR_INTERNAL_SEND] = send_operation,
+      [WEIR_INTERNAL_CONNECT] = connect_one,
+      [WEIR_INTERNAL_SPLICE_IN] = splice_in,
+      [WEIR_INTERNAL_SPLICE_OUT] = splice_out,
+      [WEIR_INTERNAL_WRITABLE] = is_ready,
+      [WEIR_INTERNAL_READABLE] = is_ready,
+      [WEIR_INTERNAL_RECEIVE_FROM] = receive_from,
+      [WEIR_INTERNAL_SEND_TO] = send_to,
+      [WEIR_INTERNAL_RECEIVE_MESSAGES] = receive_messages,
+      [WEIR_INTERNAL_SEND_MESSAGES] = send_messages,
   };
   return attempts[operation->kind](operation);
 }

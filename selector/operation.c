@@ -154,23 +154,33 @@ static void give_up(weir_internal_operation *operation, awaiter *self) {
 
 // What weir_dump says of those who wait, by kind.
 static const char *const waits_for[] = {
-    [WEIR_INTERNAL_RECEIVE] = "read",   [WEIR_INTERNAL_SEND] = "write",
-    [WEIR_INTERNAL_ACCEPT] = "accept",  [WEIR_INTERNAL_CONNECT] = "connect",
-    [WEIR_INTERNAL_SPLICE_IN] = "read", [WEIR_INTERNAL_SPLICE_OUT] = "write",
-    [WEIR_INTERNAL_READABLE] = "read",  [WEIR_INTERNAL_WRITABLE] = "write",
+    [WEIR_INTERNAL_RECEIVE] = "read",          [WEIR_INTERNAL_SEND] = "write",
+    [WEIR_INTERNAL_ACCEPT] = "accept",         [WEIR_INTERNAL_CONNECT] = "connect",
+    [WEIR_INTERNAL_SPLICE_IN] = "read",        [WEIR_INTERNAL_SPLICE_OUT] = "write",
+    [WEIR_INTERNAL_READABLE] = "read",         [WEIR_INTERNAL_WRITABLE] = "write",
+    [WEIR_INTERNAL_RECEIVE_FROM] = "read",     [WEIR_INTERNAL_SEND_TO] = "write",
+    [WEIR_INTERNAL_RECEIVE_MESSAGES] = "read", [WEIR_INTERNAL_SEND_MESSAGES] = "write",
 };
+
+static int64_t end_of_patience(int64_t timeout) {
+  int64_t now = weir_now();
+  return timeout < WEIR_FOREVER - now ? now + timeout : WEIR_FOREVER;
+}
 
 static int await(weir_internal_operation *operation, awaiter *self) {
   weir_internal_descriptor *descriptor = operation->descriptor;
   int result = check_loop(descriptor);
   if (result < 0) return result;
+  int64_t until = operation->timeout == 0 ? WEIR_FOREVER : 0;
   for (;;) {
     result = run_here(operation, self->direction);
     if (result != -EAGAIN) return result;
+    // One that is woken in vain has not made any progress.
+    if (until == 0) until = end_of_patience(operation->timeout);
     descriptor->waiting[self->direction] = operation;
     self->completed = false;
     const char *what = waits_for[operation->kind];
-    int reason = weir_internal_wait_for(&self->ticket, WEIR_FOREVER, what);
+    int reason = weir_internal_wait_for(&self->ticket, until, what);
     if (!self->completed) give_up(operation, self);
     descriptor->retrying[self->direction] = NULL;
     if (self->completed && operation->result != -EAGAIN) return operation->result;

@@ -6,14 +6,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "weir/base.h"
 
 static int result_of(long result) { return result < 0 ? -errno : (int)result; }
 
@@ -89,6 +93,29 @@ static int kernel_send(void *context, int fd, const struct iovec *buffers, int c
   return result_of(send(fd, buffers[0].iov_base, buffers[0].iov_len, MSG_NOSIGNAL));
 }
 
+static int kernel_receive_from(void *context, int fd, void *out, size_t size,
+                               struct sockaddr *address, socklen_t *address_size) {
+  (void)context;
+  return result_of(recvfrom(fd, out, size, MSG_TRUNC, address, address_size));
+}
+
+static int kernel_send_to(void *context, int fd, const void *data, size_t size,
+                          const struct sockaddr *address, socklen_t address_size) {
+  (void)context;
+  return result_of(sendto(fd, data, size, MSG_NOSIGNAL, address, address_size));
+}
+
+static int kernel_receive_messages(void *context, int fd, struct mmsghdr *messages,
+                                   unsigned count) {
+  (void)context;
+  return result_of(recvmmsg(fd, messages, count, 0, NULL));
+}
+
+static int kernel_send_messages(void *context, int fd, struct mmsghdr *messages, unsigned count) {
+  (void)context;
+  return result_of(sendmmsg(fd, messages, count, MSG_NOSIGNAL));
+}
+
 static int kernel_close(void *context, int fd) {
   (void)context;
   return result_of(close(fd));
@@ -113,6 +140,16 @@ static int kernel_pipe(void *context, size_t size, int *read_end, int *write_end
   *read_end = ends[0];
   *write_end = ends[1];
   return 0;
+}
+
+static int kernel_file_status(void *context, const char *path, struct stat *out) {
+  (void)context;
+  return result_of(lstat(path, out));
+}
+
+static int kernel_remove_file(void *context, const char *path) {
+  (void)context;
+  return result_of(unlink(path));
 }
 
 static int splice_some(int from, int to, size_t size) {
@@ -203,6 +240,48 @@ static int kernel_signal_mask(void *context, int how, const sigset_t *signals,
   return -pthread_sigmask(how, signals, out_previous);
 }
 
+// What getaddrinfo(3) says, as our codes. |by_service|: it was not asked for a host.
+static int result_of_names(int code, bool by_service) {
+  switch (code) {
+    case 0:
+      return 0;
+    case EAI_NONAME:
+#ifdef EAI_NODATA
+    case EAI_NODATA:
+#endif
+#ifdef EAI_ADDRFAMILY
+    case EAI_ADDRFAMILY:
+#endif
+    case EAI_SERVICE:
+      return by_service ? WEIR_E_SERVICE_NOT_FOUND : WEIR_E_NAME_NOT_FOUND;
+    case EAI_AGAIN:
+      return WEIR_E_NAME_TRY_AGAIN;
+    case EAI_FAIL:
+      return WEIR_E_NAME_FAILED;
+    case EAI_MEMORY:
+      return -ENOMEM;
+    case EAI_FAMILY:
+      return -EAFNOSUPPORT;
+    case EAI_SYSTEM:
+      // No deadline of ours has passed.
+      if (errno == ETIMEDOUT) return WEIR_E_NAME_TRY_AGAIN;
+      return errno == 0 ? -EIO : -errno;
+    default:
+      return -EINVAL;
+  }
+}
+
+static int kernel_resolve(void *context, const char *host, const char *service,
+                          const struct addrinfo *hints, struct addrinfo **out) {
+  (void)context;
+  return result_of_names(getaddrinfo(host, service, hints, out), host == NULL);
+}
+
+static void kernel_free_names(void *context, struct addrinfo *list) {
+  (void)context;
+  freeaddrinfo(list);
+}
+
 static int kernel_thread_create(void *context, pthread_t *out, void *(*function)(void *argument),
                                 void *argument) {
   (void)context;
@@ -249,18 +328,26 @@ const weir_internal_system_calls weir_internal_kernel = {
     .shutdown = kernel_shutdown,
     .receive = kernel_receive,
     .send = kernel_send,
+    .receive_from = kernel_receive_from,
+    .send_to = kernel_send_to,
+    .receive_messages = kernel_receive_messages,
+    .send_messages = kernel_send_messages,
     .close = kernel_close,
     .read = kernel_read,
     .write = kernel_write,
     .pipe = kernel_pipe,
     .splice_in = kernel_splice_in,
     .splice_out = kernel_splice_out,
+    .file_status = kernel_file_status,
+    .remove_file = kernel_remove_file,
     .epoll_create = kernel_epoll_create,
     .epoll_control = kernel_epoll_control,
     .epoll_wait = kernel_epoll_wait,
     .event_create = kernel_event_create,
     .signal_create = kernel_signal_create,
     .signal_mask = kernel_signal_mask,
+    .resolve = kernel_resolve,
+    .free_names = kernel_free_names,
     .thread_create = kernel_thread_create,
     .thread_join = kernel_thread_join,
     .timer_create = kernel_timer_create,

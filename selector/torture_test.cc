@@ -13,9 +13,9 @@
 #include <csignal>
 #include <functional>
 #include <string>
-#include <thread>
 #include <vector>
 
+#include "testing/counted_waits.h"
 #include "testing/lambda_coroutine.h"
 #include "weir/blocking.h"
 #include "weir/coroutine.h"
@@ -24,6 +24,7 @@
 
 namespace {
 
+using weir_testing::CountedWaits;
 using weir_testing::LaunchCoroutine;
 using weir_testing::LaunchCoroutineOn;
 using weir_testing::Scenario;
@@ -174,42 +175,8 @@ int Signal(bool *happened) {
   return result;
 }
 
-// The loop's waits that go on until something happens. Each lets one blocking call return, so that
-// the loop makes the same calls in every run, however long a thread takes.
-class Waits {
- public:
-  // Makes a table that counts in |calls|, which stays as it is.
-  static weir_internal_system_calls Count(const weir_internal_system_calls *calls) {
-    below_ = calls;
-    begun_ = 0;
-    used_ = 0;
-    weir_internal_system_calls table = *calls;
-    table.epoll_wait = [](void *context, int epoll, epoll_event *events, int count,
-                          int64_t timeout) {
-      if (timeout != 0) begun_++;
-      return below_->epoll_wait(context, epoll, events, count, timeout);
-    };
-    return table;
-  }
-
-  static void Use() {
-    int used = used_;
-    do {
-      while (begun_ == used) std::this_thread::yield();
-    } while (!used_.compare_exchange_weak(used, used + 1));
-  }
-
- private:
-  static const weir_internal_system_calls *below_;
-  static std::atomic<int> begun_;
-  static std::atomic<int> used_;
-};
-const weir_internal_system_calls *Waits::below_;
-std::atomic<int> Waits::begun_;
-std::atomic<int> Waits::used_;
-
 int Increase(void *argument) {
-  Waits::Use();
+  CountedWaits::Use();
   ++*static_cast<std::atomic<int> *>(argument);
   return 0;
 }
@@ -292,7 +259,7 @@ std::vector<Scenario> Scenarios() {
   Scenario block = Of("Block", 26, Block);
   block.virtual_time = false;
   block.run = [run = block.run](const weir_internal_system_calls *calls) {
-    const weir_internal_system_calls counting = Waits::Count(calls);
+    const weir_internal_system_calls counting = CountedWaits::Count(calls);
     return run(&counting);
   };
   return {Of("Transfer", 38, Transfer),

@@ -5,6 +5,7 @@
 
 #include "base/internal/memory.h"
 #include "tcp/internal/listener.h"
+#include "tcp/internal/options.h"
 #include "tcp/internal/tcp_connection.h"
 
 #define FIRST_PAUSE (100 * WEIR_MILLISECOND)
@@ -36,10 +37,13 @@ static bool is_shortage(int result) {
 }
 
 // Returns a file descriptor, |remote| and a connection that is not open, or a negative code.
-static int accept_descriptor(weir_internal_shard *shard, weir_address *remote,
+static int accept_descriptor(weir_internal_shard *shard, bool is_unix, weir_address *remote,
                              weir_tcp_connection **out) {
   // The memory comes first: without it the client stays in the queue, and is not lost.
-  if (*out == NULL) *out = weir_internal_tcp_connection_allocate(NULL);
+  if (*out == NULL) {
+    *out = is_unix ? weir_internal_tcp_connection_allocate_unix()
+                   : weir_internal_tcp_connection_allocate(NULL);
+  }
   if (*out == NULL) return -ENOMEM;
   remote->size = sizeof remote->socket;
   weir_internal_operation operation = {
@@ -51,11 +55,11 @@ static int accept_descriptor(weir_internal_shard *shard, weir_address *remote,
 }
 
 // The same, but survives what is no reason to stop.
-static int accept_patiently(weir_internal_shard *shard, weir_address *remote,
+static int accept_patiently(weir_internal_shard *shard, bool is_unix, weir_address *remote,
                             weir_tcp_connection **out) {
   int64_t pause = FIRST_PAUSE;
   for (;;) {
-    int result = accept_descriptor(shard, remote, out);
+    int result = accept_descriptor(shard, is_unix, remote, out);
     if (result >= 0) return result;
     if (is_the_clients(result)) {
       // Lets others run now and then: there may be many such clients in a row.
@@ -83,14 +87,20 @@ static int accept_connection(weir_listener *listener, weir_internal_shard *shard
                              weir_connection **out) {
   weir_tcp_connection *connection = NULL;
   weir_address remote = {0};
-  int fd = accept_patiently(shard, &remote, &connection);
+  bool is_unix = listener->address.socket.any.sa_family == AF_UNIX;
+  int fd = accept_patiently(shard, is_unix, &remote, &connection);
   if (fd < 0) {
     if (connection != NULL) weir_internal_tcp_connection_discard(connection);
     return fd;
   }
   weir_address local;
   find_local_address(listener, fd, &local);
-  weir_internal_descriptor_open(&connection->descriptor, listener->selector, fd, true);
+  // A short read of a unix socket proves nothing, since it stops where other credentials begin.
+  weir_internal_descriptor_open(&connection->descriptor, listener->selector, fd, !is_unix);
+  if (is_unix) {
+    weir_internal_tcp_set_accepted_unix_options(weir_internal_selector_calls(listener->selector),
+                                                fd, &listener->options);
+  }
   *out = weir_internal_tcp_connection_ready(connection, &listener->options, &local, &remote);
   return 0;
 }

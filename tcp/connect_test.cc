@@ -96,7 +96,7 @@ TEST_F(Connect, LocalhostIsIpv6WhereIpv4Refuses) {
 TEST_F(Connect, BadArgumentsAreRefused) {
   ExpectRun([] {
     weir_connection *connection = nullptr;
-    for (const char *host : {"", "example.org", "127.0.0.256", "[::1]"}) {
+    for (const char *host : {"", "127.1", "127.0.0.256", "[::1]", "a b", "a:80"}) {
       EXPECT_EQ(-EINVAL, ConnectTo(host, 80, &connection)) << host;
     }
     EXPECT_EQ(-EINVAL, ConnectTo(nullptr, 80, &connection));
@@ -182,6 +182,8 @@ TEST_F(Waiting, ACancellationEndsIt) {
       EXPECT_EQ(nullptr, connection);
       return result;
     });
+    // The attempt is a coroutine of its own.
+    EXPECT_EQ(0, weir_yield());
     EXPECT_EQ(0, weir_yield());
     EXPECT_EQ(descriptors + 1, weir_testing::OpenDescriptorCount());
     weir_job_cancel(job);
@@ -206,24 +208,57 @@ TEST_F(Connect, ACancelledCoroutineDoesNotBegin) {
   });
 }
 
-TEST_F(Connect, AConnectionToItselfIsRefused) {
-  weir_internal_system_calls calls = weir_internal_kernel;
-  calls.connect = [](void *, int fd, const struct sockaddr *address, socklen_t size) {
-    // What the kernel may choose by chance, we choose on purpose.
-    int result = weir_internal_kernel.bind(nullptr, fd, address, size);
-    EXPECT_EQ(0, result);
-    return weir_internal_kernel.connect(nullptr, fd, address, size);
+// What the kernel may choose by chance, the callback chooses on purpose.
+int BindTo(int fd, void *argument) {
+  const weir_address *address = static_cast<const weir_address *>(argument);
+  return bind(fd, &address->socket.any, address->size) == 0 ? 0 : -errno;
+}
+
+TEST_F(Connect, AConnectionToItselfIsRefusedByWhateverName) {
+  const char *const places[][2] = {
+      {"127.0.0.1", "127.0.0.1"}, {"127.0.0.1", "0.0.0.0"},   {"::1", "::1"}, {"::1", "::"},
+      {"::1", "::1%lo"},          {"127.0.0.1", "localhost"},
   };
-  weir_selector_options options = {};
-  options.system_calls = &calls;
-  ExpectRun(options, [] {
-    RawSocket reserved;
-    uint16_t port = static_cast<uint16_t>(reserved.Reserve());
-    reserved.Close();
-    weir_connection *connection = nullptr;
-    EXPECT_EQ(-ECONNREFUSED, ConnectTo("127.0.0.1", port, &connection));
-    EXPECT_EQ(nullptr, connection);
+  ExpectRun([&] {
+    for (const auto &[own, host] : places) {
+      RawSocket reserved;
+      uint16_t port = static_cast<uint16_t>(reserved.Reserve());
+      reserved.Close();
+      weir_address local = {};
+      EXPECT_EQ(0, weir_address_parse(&local, own, port));
+      weir_tcp_builder tcp = Tcp();
+      tcp.options.prepare = BindTo;
+      tcp.options.prepare_argument = &local;
+      weir_connection *connection = nullptr;
+      EXPECT_EQ(-ECONNREFUSED, weir_tcp_connect(tcp, &connection, host, port)) << host;
+      EXPECT_EQ(nullptr, connection);
+    }
     return 0;
+  });
+}
+
+// Ktor's selector on native targets dies of a descriptor beyond FD_SETSIZE, and takes all its
+// sockets along.
+TEST_F(Connect, ADescriptorBeyond1024IsLikeAnyOther) {
+  std::vector<RawSocket> before;
+  do {
+    before.emplace_back(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    ASSERT_GE(before.back().fd(), 0);
+  } while (before.back().fd() < 1100);
+  ExpectRun([] {
+    weir_listener *listener = nullptr;
+    EXPECT_EQ(0, weir_tcp_bind(Tcp(), &listener, "127.0.0.1", 0));
+    weir_connection *far = nullptr, *near = nullptr;
+    EXPECT_EQ(0, ConnectTo("localhost", weir_listener_port(listener), &far));
+    EXPECT_EQ(0, weir_accept(listener, &near));
+    EXPECT_EQ(0, weir_write_line(weir_open_write_channel(far, true), weir_text("hello")));
+    weir_bytes line;
+    EXPECT_EQ(0, weir_read_line(weir_open_read_channel(near), &line));
+    for (weir_connection *end : {near, far}) {
+      weir_connection_abort(end);
+      weir_connection_close(end);
+    }
+    return weir_listener_close(listener);
   });
 }
 

@@ -12,7 +12,12 @@ weir_tcp_builder weir_tcp(weir_selector *selector) {
   return builder;
 }
 
+static bool is_unix(const weir_address *address) {
+  return address->socket.any.sa_family == AF_UNIX;
+}
+
 static bool is_everywhere(const weir_address *address) {
+  if (is_unix(address)) return false;
   if (address->socket.any.sa_family == AF_INET) {
     return address->socket.ipv4.sin_addr.s_addr == htonl(INADDR_ANY);
   }
@@ -20,21 +25,52 @@ static bool is_everywhere(const weir_address *address) {
 }
 
 // Everything between socket(2) and listen(2), on a shard's open descriptor.
-static int set_up(weir_listener *listener, int fd, const weir_address *address, bool dual_stack) {
+static int bind_unix(weir_listener *listener, int fd, const weir_address *address) {
+  const weir_internal_system_calls *calls = weir_internal_selector_calls(listener->selector);
+  const weir_tcp_options *options = &listener->options;
+  int result = weir_internal_tcp_set_unix_options(calls, fd, options);
+  if (result < 0) return result;
+  // The path is known from here on, whatever else fails.
+  listener->address = *address;
+  return weir_internal_socket_file_bind(calls, fd, SOCK_STREAM, &address->socket.local,
+                                        address->size, !options->exclusive_address,
+                                        &listener->file);
+}
+
+static int bind_internet(const weir_listener *listener, int fd, const weir_address *address,
+                         bool dual_stack) {
   const weir_internal_system_calls *calls = weir_internal_selector_calls(listener->selector);
   const weir_tcp_options *options = &listener->options;
   int result = weir_internal_tcp_set_listener_options(calls, fd, options);
+  if (result == 0 && dual_stack) {
+    result = weir_internal_tcp_set_dual_stack(calls, fd, options->ipv6_only);
+  }
   if (result == 0) result = weir_internal_tcp_set_stream_options(calls, fd, options);
-  if (result == 0 && dual_stack) result = weir_internal_tcp_set_dual_stack(calls, fd);
-  if (result == 0) result = calls->bind(calls->context, fd, &address->socket.any, address->size);
+  if (result < 0) return result;
+  return calls->bind(calls->context, fd, &address->socket.any, address->size);
+}
+
+static int set_up(weir_listener *listener, int fd, const weir_address *address, bool dual_stack) {
+  const weir_internal_system_calls *calls = weir_internal_selector_calls(listener->selector);
+  const weir_tcp_options *options = &listener->options;
+  int result = is_unix(address) ? bind_unix(listener, fd, address)
+                                : bind_internet(listener, fd, address, dual_stack);
   if (result == 0) {
     result = calls->listen(calls->context, fd, weir_internal_tcp_backlog(options));
   }
   if (result < 0) return result;
   // The port that the kernel chose, if none was given.
-  listener->address.size = sizeof listener->address.socket;
-  return calls->local_address(calls->context, fd, &listener->address.socket.any,
-                              &listener->address.size);
+  weir_address local = {.size = sizeof local.socket};
+  result = calls->local_address(calls->context, fd, &local.socket.any, &local.size);
+  if (result == 0) listener->address = local;
+  return result;
+}
+
+// While its socket is open, so that the file cannot be that of a successor.
+static void remove_file(weir_listener *listener) {
+  weir_internal_socket_file_remove(weir_internal_selector_calls(listener->selector),
+                                   &listener->address.socket.local, &listener->file);
+  listener->file = (weir_internal_socket_file){0};
 }
 
 // Opens a socket that listens on |address|. On failure nothing is left of it.
@@ -46,7 +82,10 @@ static int listen_on(weir_listener *listener, weir_internal_shard *shard,
   if (fd < 0) return fd;
   weir_internal_descriptor_open(&shard->descriptor, listener->selector, fd, false);
   int result = set_up(listener, fd, address, dual_stack);
-  if (result < 0) weir_internal_descriptor_close(&shard->descriptor);
+  if (result < 0) {
+    remove_file(listener);
+    weir_internal_descriptor_close(&shard->descriptor);
+  }
   return result;
 }
 
@@ -55,6 +94,7 @@ static int listen_everywhere(weir_listener *listener, uint16_t port) {
   weir_address address;
   int result = weir_address_parse(&address, "::", port);
   if (result == 0) result = listen_on(listener, &listener->shards[0], &address, true);
+  if (listener->options.ipv6_only) return result;
   if (result != -EAFNOSUPPORT && result != -EADDRNOTAVAIL) return result;
   result = weir_address_parse(&address, "0.0.0.0", port);
   if (result == 0) result = listen_on(listener, &listener->shards[0], &address, false);
@@ -85,8 +125,8 @@ static size_t listener_size(size_t shard_count) {
   return sizeof(weir_listener) + shard_count * sizeof(weir_internal_shard);
 }
 
-static weir_listener *allocate(const weir_tcp_builder *tcp) {
-  size_t count = tcp->options.shards ? weir_internal_selector_loop_count(tcp->selector) : 1;
+static weir_listener *allocate(const weir_tcp_builder *tcp, bool shards) {
+  size_t count = shards ? weir_internal_selector_loop_count(tcp->selector) : 1;
   weir_listener *listener = (weir_listener *)weir_internal_allocate(listener_size(count));
   if (listener == NULL) return NULL;
   listener->selector = tcp->selector;
@@ -110,14 +150,8 @@ static void release(weir_listener *listener) {
   weir_internal_release(listener, listener_size(listener->shard_count));
 }
 
-int weir_tcp_bind(weir_tcp_builder tcp, weir_listener **out, const char *host, uint16_t port) {
-  *out = NULL;
-  if (tcp.selector == NULL) return -EINVAL;
-  int result = weir_internal_tcp_check_options(&tcp.options);
-  if (result < 0) return result;
-  weir_listener *listener = allocate(&tcp);
-  if (listener == NULL) return -ENOMEM;
-  result = listen_on_host(listener, host, port);
+// Makes *out, given a listener whose first shard listens, or whatever |result| says.
+static int finish(weir_listener *listener, weir_listener **out, int result) {
   if (result == 0) {
     listener->everywhere = is_everywhere(&listener->address);
     result = listen_again(listener);
@@ -133,6 +167,27 @@ int weir_tcp_bind(weir_tcp_builder tcp, weir_listener **out, const char *host, u
 
 const char *weir_listener_address(const weir_listener *listener) { return listener->text; }
 
+int weir_tcp_bind(weir_tcp_builder tcp, weir_listener **out, const char *host, uint16_t port) {
+  *out = NULL;
+  if (tcp.selector == NULL) return -EINVAL;
+  int result = weir_internal_tcp_check_options(&tcp.options);
+  if (result < 0) return result;
+  weir_listener *listener = allocate(&tcp, tcp.options.shards);
+  if (listener == NULL) return -ENOMEM;
+  return finish(listener, out, listen_on_host(listener, host, port));
+}
+
+int weir_tcp_bind_address(weir_tcp_builder tcp, weir_listener **out, const weir_address *address) {
+  *out = NULL;
+  if (tcp.selector == NULL || address == NULL || address->size == 0) return -EINVAL;
+  int result = weir_internal_tcp_check_options(&tcp.options);
+  if (result < 0) return result;
+  // Linux shares ports among sockets, but no paths.
+  weir_listener *listener = allocate(&tcp, tcp.options.shards && !is_unix(address));
+  if (listener == NULL) return -ENOMEM;
+  return finish(listener, out, listen_on(listener, &listener->shards[0], address, false));
+}
+
 uint16_t weir_listener_port(const weir_listener *listener) {
   return weir_address_port(&listener->address);
 }
@@ -140,6 +195,7 @@ uint16_t weir_listener_port(const weir_listener *listener) {
 // Closing
 
 typedef struct shard_close {
+  weir_listener *listener;
   weir_internal_shard *shard;
   weir_internal_reply left;
   bool waits;  // somebody still holds it
@@ -151,15 +207,17 @@ static void close_here(void *argument) {
   weir_internal_shard *shard = self->shard;
   shard->closing = true;
   weir_internal_descriptor_interrupt(&shard->descriptor, WEIR_INTERNAL_READ, WEIR_E_CLOSED);
-  // Now nothing is pending. The port is free before anybody else runs, and an acceptor that waits
+  // Now nothing is pending. The place is free before anybody else runs, and an acceptor that waits
   // for a file descriptor gets one.
+  remove_file(self->listener);
   weir_internal_descriptor_close(&shard->descriptor);
   self->waits = shard->inside > 0;
   if (self->waits) shard->left = &self->left;
 }
 
-static void close_shard(weir_internal_shard *shard, weir_internal_loop *loop) {
-  shard_close self = {.shard = shard};
+static void close_shard(weir_listener *listener, weir_internal_shard *shard,
+                        weir_internal_loop *loop) {
+  shard_close self = {.listener = listener, .shard = shard};
   weir_internal_reply_init(&self.left);
   weir_internal_loop_call(loop, close_here, &self, "close");
   if (self.waits) weir_internal_reply_await(&self.left, "close");
@@ -174,7 +232,7 @@ int weir_listener_close(weir_listener *listener) {
   for (size_t i = 0; i < listener->shard_count; i++) {
     weir_internal_shard *shard = &listener->shards[i];
     weir_internal_loop *loop = __atomic_load_n(&shard->loop, __ATOMIC_ACQUIRE);
-    close_shard(shard, loop != NULL ? loop : here);
+    close_shard(listener, shard, loop != NULL ? loop : here);
   }
   release(listener);
   return 0;

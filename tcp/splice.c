@@ -47,9 +47,10 @@ static int take_in(weir_tcp_connection *self, size_t size) {
   int result;
   do {
     weir_internal_operation readable = {.kind = WEIR_INTERNAL_READABLE,
-                                        .descriptor = &self->descriptor};
+                                        .descriptor = &self->descriptor,
+                                        .timeout = self->socket_timeout};
     result = weir_internal_await(&readable);
-    if (result == -ECANCELED || result == -ETIMEDOUT) return result;
+    if (result == -ECANCELED || result == -ETIMEDOUT || result == -ETIME) return result;
     // It is the source that has failed, not the target: |read| tells how.
     if (result < 0) return -EAGAIN;
     result = take_what_is_there(self, size);
@@ -65,6 +66,7 @@ static int pass_on(weir_tcp_connection *self, weir_tcp_connection *target, size_
   if (size > self->spliced.held) size = self->spliced.held;
   weir_internal_operation operation = {.kind = WEIR_INTERNAL_SPLICE_OUT,
                                        .descriptor = &target->descriptor,
+                                       .timeout = target->socket_timeout,
                                        .with.splice = {self->spliced.read_end, size}};
   self->passing = true;
   int result = weir_internal_await(&operation);

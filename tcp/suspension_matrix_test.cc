@@ -18,6 +18,7 @@
 #include "testing/lambda_coroutine.h"
 #include "testing/raw_socket.h"
 #include "testing/tcp_pair.h"
+#include "testing/unix_path.h"
 #include "weir/tcp.h"
 
 namespace {
@@ -172,6 +173,70 @@ Suspension Connect() {
   return suspension;
 }
 
+// Never answers.
+weir_resolver SilentResolver() {
+  return {[](void *, weir_address *, size_t, const char *, weir_family) {
+            return weir_delay(WEIR_FOREVER);
+          },
+          nullptr};
+}
+
+Suspension ConnectByName() {
+  Suspension suspension;
+  suspension.wait = [] {
+    const weir_resolver silent = SilentResolver();
+    weir_connection *connection = nullptr;
+    weir_tcp_builder tcp = Tcp();
+    tcp.options.connect.resolver = &silent;
+    int result = weir_tcp_connect(tcp, &connection, "weir.example", 80);
+    EXPECT_EQ(nullptr, connection);
+    return result;
+  };
+  return suspension;
+}
+
+// The queue of a unix socket is full, and the kernel makes clients wait.
+Suspension ConnectToAddress() {
+  struct Crowd {
+    weir_address address = {};
+    weir_listener *listener = nullptr;
+    std::vector<weir_connection *> clients;
+  };
+  auto crowd = std::make_shared<Crowd>();
+  EXPECT_EQ(0, weir_address_unix(&crowd->address, weir_testing::FreeUnixName().c_str()));
+  weir_tcp_builder tcp = Tcp();
+  tcp.options.backlog = 1;
+  EXPECT_EQ(0, weir_tcp_bind_address(tcp, &crowd->listener, &crowd->address));
+  auto connect = [crowd] {
+    weir_connection *client = nullptr;
+    int result = weir_tcp_connect_address(Tcp(), &client, &crowd->address);
+    if (client != nullptr) crowd->clients.push_back(client);
+    return result;
+  };
+  for (int result = 0; result == 0;) {
+    weir_timeout timeout = weir_timeout_begin(1);
+    result = connect();
+    weir_timeout_end(timeout);
+    EXPECT_TRUE(result == 0 || result == -ETIMEDOUT) << result;
+  }
+  Suspension suspension;
+  suspension.wait = connect;
+  suspension.go_on = [crowd, connect] {
+    weir_connection *accepted = nullptr;
+    EXPECT_EQ(0, weir_accept(crowd->listener, &accepted));
+    crowd->clients.push_back(accepted);
+    EXPECT_EQ(0, connect());
+  };
+  suspension.take_down = [crowd] {
+    for (weir_connection *client : crowd->clients) {
+      weir_connection_abort(client);
+      weir_connection_close(client);
+    }
+    EXPECT_EQ(0, weir_listener_close(crowd->listener));
+  };
+  return suspension;
+}
+
 Carrier MakeCarrier() {
   weir_testing::TcpPair pair = weir_testing::MakeTcpPair();
   return {pair.near, pair.far};
@@ -185,6 +250,8 @@ std::vector<SuspensionPoint> Points() {
       {"weir_accept", "", Accept, ""},
       {"weir_tcp_serve", "", Serve, ""},
       {"weir_tcp_connect", "", Connect, "not to be had before it returns"},
+      {"weir_tcp_connect_address", "", ConnectToAddress, "not to be had before it returns"},
+      {"weir_tcp_connect", "ByName", ConnectByName, "not to be had before it returns"},
   };
 }
 
@@ -198,10 +265,8 @@ INSTANTIATE_TEST_SUITE_P(TcpCopy, SuspensionMatrix,
 
 TEST(SuspensionPoints, AreAllThere) {
   const std::set<std::string> not_suspending = {
-      "weir_listener_address",
-      "weir_listener_port",
-      "weir_tcp",
-      "weir_tcp_bind",
+      "weir_listener_address", "weir_listener_port",    "weir_tcp",
+      "weir_tcp_bind",         "weir_tcp_bind_address",
   };
   weir_testing::ExpectComplete({"tcp/tcp.h"}, Points(), not_suspending);
 }

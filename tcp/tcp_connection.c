@@ -10,6 +10,9 @@
 // on top of it.
 _Static_assert(sizeof(weir_tcp_connection) <= 768, "an idle connection has become too large");
 
+// Behind a unix connection.
+enum { TWO_TEXTS = 2 * WEIR_ADDRESS_TEXT_SIZE };
+
 static weir_tcp_connection *tcp_of(weir_connection *connection) {
   return (weir_tcp_connection *)connection;
 }
@@ -50,7 +53,11 @@ static int tcp_read(weir_connection *connection, weir_internal_lender *lender, b
   if (self->spliced.held > 0) return weir_internal_tcp_read_spliced(self, lender);
   if (self->end_seen) return self->failure;
   weir_internal_operation operation = {
-      .kind = WEIR_INTERNAL_RECEIVE, .descriptor = &self->descriptor, .with.lender = lender};
+      .kind = WEIR_INTERNAL_RECEIVE,
+      .descriptor = &self->descriptor,
+      .timeout = self->socket_timeout,
+      .with.lender = lender,
+  };
   int result = wait ? weir_internal_await(&operation) : weir_internal_try(&operation);
   if (result > 0) return result;
   if (result == 0) {
@@ -83,7 +90,11 @@ static int tcp_write(weir_connection *connection, const struct iovec *buffers, i
   weir_tcp_connection *self = tcp_of(connection);
   if (!wait) return write_at_once(self, buffers, count);
   weir_internal_operation operation = {
-      .kind = WEIR_INTERNAL_SEND, .descriptor = &self->descriptor, .with.send = {buffers, count}};
+      .kind = WEIR_INTERNAL_SEND,
+      .descriptor = &self->descriptor,
+      .timeout = self->socket_timeout,
+      .with.send = {buffers, count},
+  };
   int result = weir_internal_await(&operation);
   if (result < 0) weir_internal_tcp_remember_failure(self, &operation, result);
   return result;
@@ -134,6 +145,8 @@ static void tcp_unwatch_write(weir_connection *connection) {
 static int tcp_finish_write(weir_connection *connection, bool wait) {
   (void)wait;
   weir_tcp_connection *self = tcp_of(connection);
+  // The peer is to get a reset in its place, from the close.
+  if (self->reset_on_close && connection->closing != WEIR_INTERNAL_OPEN) return 0;
   const weir_internal_system_calls *calls = calls_of(self);
   int result = calls->shutdown(calls->context, self->descriptor.fd, SHUT_WR);
   if (result != -ENOTCONN) return result;
@@ -145,6 +158,12 @@ static void tcp_abort(weir_connection *connection) {
   weir_tcp_connection *self = tcp_of(connection);
   const weir_internal_system_calls *calls = calls_of(self);
   weir_internal_tcp_drop_spliced(self);
+  if (self->is_unix) {
+    // It knows no reset.
+    int ended = calls->shutdown(calls->context, self->descriptor.fd, SHUT_RDWR);
+    (void)ended;
+    return;
+  }
   // Dissolving the association makes Linux drop all output and send a reset at once, while the file
   // descriptor stays ours until the close.
   const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
@@ -165,6 +184,7 @@ static void destroy(weir_tcp_connection *self) {
   weir_internal_tcp_drop_spliced(self);
   weir_internal_descriptor_close(&self->descriptor);
   size_t size = sizeof *self;
+  if (self->is_unix) size += TWO_TEXTS;
   if (self->connection.host != NULL) size += strlen(self->host) + 1;
   weir_internal_release(self, size);
 }
@@ -193,11 +213,23 @@ static const weir_internal_transport tcp_transport = {
     .release = tcp_release,
 };
 
-weir_tcp_connection *weir_internal_tcp_connection_allocate(const char *host) {
-  size_t host_size = host == NULL ? 0 : strlen(host) + 1;
-  weir_tcp_connection *self = weir_internal_allocate(sizeof *self + host_size);
+static weir_tcp_connection *allocate(size_t more) {
+  weir_tcp_connection *self = weir_internal_allocate(sizeof *self + more);
   if (self == NULL) return NULL;
   self->descriptor.fd = -1;
+  return self;
+}
+
+weir_tcp_connection *weir_internal_tcp_connection_allocate_unix(void) {
+  weir_tcp_connection *self = allocate(TWO_TEXTS);
+  if (self != NULL) self->is_unix = true;
+  return self;
+}
+
+weir_tcp_connection *weir_internal_tcp_connection_allocate(const char *host) {
+  size_t host_size = host == NULL ? 0 : strlen(host) + 1;
+  weir_tcp_connection *self = allocate(host_size);
+  if (self == NULL) return NULL;
   if (host_size > 0) {
     memcpy(self->host, host, host_size);
     self->connection.host = self->host;
@@ -229,11 +261,18 @@ weir_connection *weir_internal_tcp_connection_ready(weir_tcp_connection *self,
   const char *host = connection->host;
   weir_internal_connection_init(connection, &tcp_transport);
   connection->host = host;
-  format(local, self->local);
-  format(remote, self->remote);
-  connection->local_address = self->local;
-  connection->remote_address = self->remote;
-  if (options->close_timeout != 0) connection->close_timeout = options->close_timeout;
+  char *local_text = self->is_unix ? self->host : self->local;
+  char *remote_text = self->is_unix ? self->host + WEIR_ADDRESS_TEXT_SIZE : self->remote;
+  format(local, local_text);
+  format(remote, remote_text);
+  connection->local_address = local_text;
+  connection->remote_address = remote_text;
+  self->socket_timeout = options->socket_timeout;
+  if (options->reset_on_close && !self->is_unix) {
+    self->reset_on_close = true;
+    connection->close_timeout = 0;
+  } else if (options->close_timeout != 0)
+    connection->close_timeout = options->close_timeout;
   int result = weir_read_channel_configure(&connection->reader, &options->read);
   assert(result == 0);
   result = weir_write_channel_configure(&connection->writer, &options->write);

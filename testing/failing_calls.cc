@@ -44,18 +44,37 @@ const std::array<Kind, kCallKinds> &Kinds() {
       {"send",
        {EINTR, ECONNRESET, EPIPE, ETIMEDOUT, EHOSTUNREACH, EHOSTDOWN, ENETUNREACH, ENETDOWN, EPROTO,
         EACCES, EPERM, ENOTCONN, EINVAL, ENOMEM, ENOBUFS, EIO}},
+      // Of datagrams: ICMP errors, and what udp(7) and unix(7) list.
+      {"recvfrom",
+       {EINTR, ECONNREFUSED, EHOSTUNREACH, ENETUNREACH, EHOSTDOWN, ENETDOWN, EPROTO, ENOPROTOOPT,
+        EMSGSIZE, ENOMEM, ENOBUFS}},
+      {"sendto",
+       {EINTR, ECONNREFUSED, EHOSTUNREACH, ENETUNREACH, EHOSTDOWN, ENETDOWN, EPROTO, ENOPROTOOPT,
+        EMSGSIZE, EACCES, EPERM, EINVAL, ENOMEM, ENOBUFS}},
+      {"recvmmsg",
+       {EINTR, ECONNREFUSED, EHOSTUNREACH, ENETUNREACH, EHOSTDOWN, ENETDOWN, EPROTO, ENOPROTOOPT,
+        EMSGSIZE, ENOMEM, ENOBUFS}},
+      {"sendmmsg",
+       {EINTR, ECONNREFUSED, EHOSTUNREACH, ENETUNREACH, EHOSTDOWN, ENETDOWN, EPROTO, ENOPROTOOPT,
+        EMSGSIZE, EACCES, EPERM, EINVAL, ENOMEM, ENOBUFS}},
       {"close", {}},
       {"read", {EINTR, EAGAIN, EIO}},
       {"write", {}},
       {"pipe", {EMFILE, ENFILE, ENOMEM}},
       {"splice", {EINTR, EINVAL, ECONNRESET, ETIMEDOUT, ENOMEM, EIO}},
       {"splice", {EINTR, EINVAL, ECONNRESET, EPIPE, ETIMEDOUT, ENOMEM, EIO}},
+      {"lstat", {EACCES, ENOENT, ENOMEM}},
+      // Whoever owns a socket's file cannot undo a failure.
+      {"unlink", {}},
       {"epoll_create", {EMFILE, ENFILE, ENOMEM}},
       {"epoll_ctl", {ENOMEM, ENOSPC}},
       {"epoll_wait", {EINTR}},
       {"eventfd", {EMFILE, ENFILE, ENODEV, ENOMEM}},
       {"signalfd", {EMFILE, ENFILE, ENODEV, ENOMEM}},
       {"sigprocmask", {}},
+      {"getaddrinfo",
+       {-WEIR_E_NAME_NOT_FOUND, -WEIR_E_NAME_TRY_AGAIN, -WEIR_E_NAME_FAILED, ENOMEM, EMFILE,
+        ENFILE}},
       {"pthread_create", {EAGAIN}},
       {"timerfd_create", {EMFILE, ENFILE, ENODEV, ENOMEM}},
       {"timerfd_settime", {}},
@@ -115,6 +134,16 @@ int Connect(void *context, int fd, const sockaddr *address, socklen_t size) {
   return error != 0 ? -error : below.connect(below.context, fd, address, size);
 }
 
+int Resolve(void *context, const char *host, const char *service, const addrinfo *hints,
+            addrinfo **out) {
+  return Self(context)->Resolve(host, service, hints, out);
+}
+
+void FreeNames(void *context, addrinfo *list) {
+  const Table &below = Self(context)->below();
+  below.free_names(below.context, list);
+}
+
 void ThreadJoin(void *context, pthread_t thread) {
   const Table &below = Self(context)->below();
   below.thread_join(below.context, thread);
@@ -147,18 +176,26 @@ Table MakeTable(FailingCalls *self) {
   table.shutdown = kWrapped<Call::kShutdown, &Table::shutdown>;
   table.receive = Receive;
   table.send = Send;
+  table.receive_from = kWrapped<Call::kReceiveFrom, &Table::receive_from>;
+  table.send_to = kWrapped<Call::kSendTo, &Table::send_to>;
+  table.receive_messages = kWrapped<Call::kReceiveMessages, &Table::receive_messages>;
+  table.send_messages = kWrapped<Call::kSendMessages, &Table::send_messages>;
   table.close = kWrapped<Call::kClose, &Table::close>;
   table.read = kWrapped<Call::kRead, &Table::read>;
   table.write = kWrapped<Call::kWrite, &Table::write>;
   table.pipe = kWrapped<Call::kPipe, &Table::pipe>;
   table.splice_in = SpliceIn;
   table.splice_out = SpliceOut;
+  table.file_status = kWrapped<Call::kFileStatus, &Table::file_status>;
+  table.remove_file = kWrapped<Call::kRemoveFile, &Table::remove_file>;
   table.epoll_create = kWrapped<Call::kEpollCreate, &Table::epoll_create>;
   table.epoll_control = EpollControl;
   table.epoll_wait = kWrapped<Call::kEpollWait, &Table::epoll_wait>;
   table.event_create = kWrapped<Call::kEventCreate, &Table::event_create>;
   table.signal_create = kWrapped<Call::kSignalCreate, &Table::signal_create>;
   table.signal_mask = kWrapped<Call::kSignalMask, &Table::signal_mask>;
+  table.resolve = Resolve;
+  table.free_names = FreeNames;
   table.thread_create = kWrapped<Call::kThreadCreate, &Table::thread_create>;
   table.thread_join = ThreadJoin;
   table.timer_create = kWrapped<Call::kTimerCreate, &Table::timer_create>;
@@ -229,6 +266,17 @@ int FailingCalls::EpollControl(int epoll, int operation, int fd, epoll_event *ev
     registrations_[fd] = {epoll, *event};
   }
   return below_.epoll_control(below_.context, epoll, operation, fd, event);
+}
+
+int FailingCalls::Resolve(const char *host, const char *service, const addrinfo *hints,
+                          addrinfo **out) {
+  int error = Enter(Call::kResolve);
+  if (error != 0) return -error;
+  addrinfo loopback = *hints;
+  loopback.ai_flags &= ~AI_PASSIVE;
+  static_cast<void>(host);
+  static_cast<void>(service);
+  return below_.resolve(below_.context, nullptr, "7", &loopback, out);
 }
 
 size_t FailingCalls::Limited(size_t size) const {

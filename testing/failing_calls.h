@@ -40,18 +40,25 @@ enum class Call {
   kShutdown,
   kReceive,
   kSend,
+  kReceiveFrom,
+  kSendTo,
+  kReceiveMessages,
+  kSendMessages,
   kClose,
   kRead,
   kWrite,
   kPipe,
   kSpliceIn,
   kSpliceOut,
+  kFileStatus,
+  kRemoveFile,
   kEpollCreate,
   kEpollControl,
   kEpollWait,
   kEventCreate,
   kSignalCreate,
   kSignalMask,
+  kResolve,
   kThreadCreate,
   kTimerCreate,
   kTimerSet,
@@ -107,6 +114,9 @@ class FailingCalls {
   int Receive(int fd, const iovec *buffers, int count);
   int SpliceIn(int socket, int pipe, size_t size);
   int SpliceOut(int pipe, int socket, size_t size);
+  // Every host there is has the addresses of this machine, every service is port 7, and nobody is
+  // asked.
+  int Resolve(const char *host, const char *service, const addrinfo *hints, addrinfo **out);
   int EpollControl(int epoll, int operation, int fd, epoll_event *event);
 
  private:

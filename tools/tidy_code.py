@@ -12,6 +12,9 @@ BANNED_EVERYWHERE = {
     "atof": "strtod, and look at its end pointer",
     "atoi": "strtol, and look at its end pointer",
     "atol": "strtol, and look at its end pointer",
+    "gethostbyaddr": "weir_address_format; nothing asks who an address is",
+    "gethostbyname": "weir_resolve",
+    "getnameinfo": "weir_address_format; nothing asks who an address is",
     "gets": "fgets",
     "rand": "getrandom, or a generator with a printed seed",
     "signal": "sigaction",
@@ -41,11 +44,11 @@ SYSTEM_CALLS_ONLY = {
     for name in (
         "accept", "accept4", "bind", "clock_gettime", "clock_nanosleep", "close", "connect",
         "epoll_create1", "epoll_ctl", "epoll_pwait", "epoll_pwait2", "epoll_wait", "eventfd",
-        "fcntl", "getpeername", "getsockname", "getsockopt", "ioctl", "listen", "nanosleep",
-        "open", "openat", "pipe", "pipe2", "poll", "ppoll", "read", "readv", "recv", "recvfrom",
-        "recvmmsg", "recvmsg", "select", "send", "sendfile", "sendmmsg", "sendmsg", "sendto",
-        "setsockopt", "shutdown", "sigaction", "signalfd", "socket", "socketpair", "splice",
-        "syscall", "timerfd_create", "timerfd_settime", "write", "writev",
+        "fcntl", "freeaddrinfo", "getaddrinfo", "getpeername", "getsockname", "getsockopt", "ioctl",
+        "listen", "nanosleep", "open", "openat", "pipe", "pipe2", "poll", "ppoll", "read", "readv",
+        "recv", "recvfrom", "recvmmsg", "recvmsg", "select", "send", "sendfile", "sendmmsg",
+        "sendmsg", "sendto", "setsockopt", "shutdown", "sigaction", "signalfd", "socket",
+        "socketpair", "splice", "syscall", "timerfd_create", "timerfd_settime", "write", "writev",
     )
 }
 

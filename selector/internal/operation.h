@@ -59,10 +59,14 @@ typedef enum weir_internal_operation_kind {
   WEIR_INTERNAL_SEND = 0 | WEIR_INTERNAL_WRITE,
   WEIR_INTERNAL_ACCEPT = 2 | WEIR_INTERNAL_READ,
   WEIR_INTERNAL_CONNECT = 2 | WEIR_INTERNAL_WRITE,
-  WEIR_INTERNAL_SPLICE_IN = 4 | WEIR_INTERNAL_READ,    // from the descriptor into an empty pipe
-  WEIR_INTERNAL_SPLICE_OUT = 4 | WEIR_INTERNAL_WRITE,  // from a pipe to the descriptor
-  WEIR_INTERNAL_READABLE = 6 | WEIR_INTERNAL_READ,   // completes with 0 when a receive may succeed
-  WEIR_INTERNAL_WRITABLE = 6 | WEIR_INTERNAL_WRITE,  // completes with 0 when a send may succeed
+  WEIR_INTERNAL_SPLICE_IN = 4 | WEIR_INTERNAL_READ,     // from the descriptor into an empty pipe
+  WEIR_INTERNAL_SPLICE_OUT = 4 | WEIR_INTERNAL_WRITE,   // from a pipe to the descriptor
+  WEIR_INTERNAL_RECEIVE_FROM = 6 | WEIR_INTERNAL_READ,  // one datagram
+  WEIR_INTERNAL_SEND_TO = 6 | WEIR_INTERNAL_WRITE,
+  WEIR_INTERNAL_RECEIVE_MESSAGES = 8 | WEIR_INTERNAL_READ,  // several datagrams
+  WEIR_INTERNAL_SEND_MESSAGES = 8 | WEIR_INTERNAL_WRITE,
+  WEIR_INTERNAL_READABLE = 10 | WEIR_INTERNAL_READ,   // completes with 0 when a receive may succeed
+  WEIR_INTERNAL_WRITABLE = 10 | WEIR_INTERNAL_WRITE,  // completes with 0 when a send may succeed
 } weir_internal_operation_kind;
 
 struct weir_internal_operation {
@@ -73,6 +77,8 @@ struct weir_internal_operation {
   // was pending has completed with |result|. Must not suspend.
   void (*complete)(weir_internal_operation *operation);
   void *owner;  // for |complete|
+  // How long it may wait when it is awaited, in nanoseconds; 0: for ever.
+  int64_t timeout;
   // The result is what the system call itself said, and not an interruption or a deadline, which
   // may have the same code.
   bool by_kernel;
@@ -97,6 +103,20 @@ struct weir_internal_operation {
       socklen_t size;
       bool begun;  // set by the backend
     } connect;
+    // RECEIVE_FROM: result is the size of the datagram, also if |data| has no room for all of it;
+    // SEND_TO: the number of bytes. 0 is an empty datagram. Of those that arrive |address_size| is
+    // room and result, and NULL means that it is not asked for; of those that leave, |address| may
+    // be NULL.
+    struct {
+      void *data;
+      size_t size;
+      struct sockaddr *address;
+      socklen_t *address_size;
+    } datagram;
+    struct {  // RECEIVE_MESSAGES, SEND_MESSAGES: result is the number of datagrams, at least 1
+      struct mmsghdr *messages;
+      unsigned count;
+    } messages;
   } with;
 };
 
@@ -133,8 +153,8 @@ WEIR_MUST_USE int weir_internal_try_to_send(weir_internal_descriptor *descriptor
 WEIR_MUST_USE bool weir_internal_cancel_operation(weir_internal_operation *operation);
 
 // weir_internal_await submits |operation| and suspends the current coroutine until it has
-// completed. Returns its result, or -ECANCELED or -ETIMEDOUT, and then it has had no effect. Sets
-// |complete| and |owner|.
+// completed. Returns its result, or -ECANCELED or -ETIMEDOUT, and then it has had no effect; so
+// -ETIME when |timeout| has passed. Sets |complete| and |owner|.
 WEIR_MUST_USE int weir_internal_await(weir_internal_operation *operation);
 
 // weir_internal_selector_calls returns the selector's table of system calls.

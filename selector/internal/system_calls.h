@@ -7,6 +7,7 @@
 #ifndef WEIR_SELECTOR_INTERNAL_SYSTEM_CALLS_H
 #define WEIR_SELECTOR_INTERNAL_SYSTEM_CALLS_H
 
+#include <netdb.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
@@ -17,6 +18,10 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+// <sys/socket.h> declares it to those who define _GNU_SOURCE.
+struct mmsghdr;
+struct stat;
 
 typedef struct weir_internal_system_calls {
   void *context;  // passed to each function
@@ -34,6 +39,14 @@ typedef struct weir_internal_system_calls {
   // Receive, send and those that splice never raise SIGPIPE.
   int (*receive)(void *context, int fd, const struct iovec *buffers, int count);
   int (*send)(void *context, int fd, const struct iovec *buffers, int count);
+  // Datagrams: one, whose real size |receive_from| returns although no more than |size| bytes of it
+  // are kept; or several, whose number is returned. |address| may be NULL.
+  int (*receive_from)(void *context, int fd, void *out, size_t size, struct sockaddr *address,
+                      socklen_t *address_size);
+  int (*send_to)(void *context, int fd, const void *data, size_t size,
+                 const struct sockaddr *address, socklen_t address_size);
+  int (*receive_messages)(void *context, int fd, struct mmsghdr *messages, unsigned count);
+  int (*send_messages)(void *context, int fd, struct mmsghdr *messages, unsigned count);
   // Descriptors of any kind.
   int (*close)(void *context, int fd);
   int (*read)(void *context, int fd, void *out, size_t size);
@@ -46,6 +59,9 @@ typedef struct weir_internal_system_calls {
   // it too.
   int (*splice_in)(void *context, int socket, int pipe, size_t size);
   int (*splice_out)(void *context, int pipe, int socket, size_t size);
+  // Files of unix sockets: lstat(2) and unlink(2).
+  int (*file_status)(void *context, const char *path, struct stat *out);
+  int (*remove_file)(void *context, const char *path);
   // Waiting. |timeout| in nanoseconds, negative for none.
   int (*epoll_create)(void *context);
   int (*epoll_control)(void *context, int epoll, int operation, int fd, struct epoll_event *event);
@@ -55,6 +71,12 @@ typedef struct weir_internal_system_calls {
   // Signals.
   int (*signal_create)(void *context, const sigset_t *signals);
   int (*signal_mask)(void *context, int how, const sigset_t *signals, sigset_t *out_previous);
+  // Names: getaddrinfo(3), which blocks and so is called on a thread of the pool only. Returns 0, a
+  // negated errno or one of weir/base.h: WEIR_E_NAME_NOT_FOUND and so on. *out is freed by
+  // |free_names|.
+  int (*resolve)(void *context, const char *host, const char *service, const struct addrinfo *hints,
+                 struct addrinfo **out);
+  void (*free_names)(void *context, struct addrinfo *list);
   // Threads, which end by returning; each is joined.
   int (*thread_create)(void *context, pthread_t *out, void *(*function)(void *argument),
                        void *argument);

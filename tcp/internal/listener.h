@@ -8,6 +8,7 @@
 #include "coroutine/internal/remote.h"
 #include "coroutine/internal/suspend.h"
 #include "selector/internal/operation.h"
+#include "selector/internal/socket_file.h"
 #include "weir/address.h"
 #include "weir/tcp.h"
 
@@ -34,6 +35,7 @@ struct weir_listener {
   // It listens on every address of the machine, so that each connection has to be asked for its
   // own.
   bool everywhere;
+  weir_internal_socket_file file;  // of a unix socket
   char text[WEIR_ADDRESS_TEXT_SIZE];
   size_t shard_count;
   weir_internal_shard shards[];

@@ -44,20 +44,28 @@ struct weir_tcp_connection {
   weir_internal_tcp_background state;
   // The failure that broke the stream; see tcp_connection.c.
   int failure;
+  int64_t socket_timeout;  // 0: none
+  bool is_unix;
+  bool reset_on_close;
   bool end_seen;
   bool few_spliced;  // the last splice took so little that it was not worth it
   bool passing;      // a copy is suspended that names the pipe below
   bool unwanted;     // nobody will read any more
   // Unread bytes that have left the socket already; see splice.c.
   weir_internal_kernel_pipe spliced;
-  char local[WEIR_ADDRESS_TEXT_SIZE];
-  char remote[WEIR_ADDRESS_TEXT_SIZE];
-  char host[];  // as the caller of weir_tcp_connect named it, or nothing
+  char local[WEIR_ADDRESS_IP_TEXT_SIZE];
+  char remote[WEIR_ADDRESS_IP_TEXT_SIZE];
+  // As the caller of weir_tcp_connect named it, or nothing; the two texts of a unix connection,
+  // which are longer.
+  char host[];
 };
 
 // weir_internal_tcp_connection_allocate returns a connection that is not open, for |host|, which
 // may be NULL and is copied. Returns NULL when there is no memory.
 weir_tcp_connection *weir_internal_tcp_connection_allocate(const char *host);
+
+// weir_internal_tcp_connection_allocate_unix is the same for a unix socket.
+weir_tcp_connection *weir_internal_tcp_connection_allocate_unix(void);
 
 // weir_internal_tcp_connection_discard frees |self|, closing its descriptor if it has one. It must
 // never have been in the hands of a user.

@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 result=${1:-}
 
 triplet=aarch64-linux-gnu
-product="base coroutine selector channel address tcp"
+product="base coroutine selector channel address tcp udp"
 tested="base coroutine"
 googletest=/usr/src/googletest
 

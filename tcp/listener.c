@@ -132,7 +132,7 @@ static weir_listener *allocate(const weir_tcp_builder *tcp, bool shards) {
   return listener;
 }
 
-static void release(weir_listener *listener) {
+void weir_internal_listener_release(weir_listener *listener) {
   weir_internal_socket_file_remove(weir_internal_selector_calls(listener->selector),
                                    &listener->address.socket.local, &listener->file);
   // Legal for those that are closed, or were never open.
@@ -149,7 +149,7 @@ static int finish(weir_listener *listener, weir_listener **out, int result) {
     result = listen_again(listener);
   }
   if (result < 0) {
-    release(listener);
+    weir_internal_listener_release(listener);
     return result;
   }
   weir_address_format(&listener->address, listener->text);
@@ -186,6 +186,14 @@ uint16_t weir_listener_port(const weir_listener *listener) {
 
 // Closing
 
+static void close_shard(weir_internal_shard *shard) {
+  shard->closing = true;
+  weir_internal_descriptor_interrupt(&shard->descriptor, WEIR_INTERNAL_READ, WEIR_E_CLOSED);
+  // Now nothing is pending. The port is free before anybody else runs, and an acceptor that waits
+  // for a file descriptor gets one.
+  weir_internal_descriptor_close(&shard->descriptor);
+}
+
 typedef struct shard_close {
   weir_internal_shard *shard;
   weir_internal_reply left;
@@ -196,33 +204,53 @@ typedef struct shard_close {
 static void close_here(void *argument) {
   shard_close *self = (shard_close *)argument;
   weir_internal_shard *shard = self->shard;
-  shard->closing = true;
-  weir_internal_descriptor_interrupt(&shard->descriptor, WEIR_INTERNAL_READ, WEIR_E_CLOSED);
-  // Now nothing is pending. The port is free before anybody else runs, and an acceptor that waits
-  // for a file descriptor gets one.
-  weir_internal_descriptor_close(&shard->descriptor);
+  close_shard(shard);
   self->waits = shard->inside > 0;
   if (self->waits) shard->left = &self->left;
 }
 
-static void close_shard(weir_internal_shard *shard, weir_internal_loop *loop) {
+static void close_shard_on(weir_internal_loop *loop, weir_internal_shard *shard) {
   shard_close self = {.shard = shard};
   weir_internal_reply_init(&self.left);
   weir_internal_loop_call(loop, close_here, &self, "close");
   if (self.waits) weir_internal_reply_await(&self.left, "close");
 }
 
+// Between two polls nobody can be waited for: whoever accepts frees it when he leaves.
+static int close_between_polls(weir_listener *listener) {
+  weir_internal_shard *shard = &listener->shards[0];
+  weir_internal_loop *first = weir_internal_selector_loop_number(listener->selector, 0);
+  weir_internal_loop *loop = __atomic_load_n(&shard->loop, __ATOMIC_ACQUIRE);
+  if (listener->shard_count > 1 || (loop != NULL && loop != first)) return -EXDEV;
+  close_shard(shard);
+  if (shard->inside > 0) {
+    shard->to_free = listener;
+  } else {
+    weir_internal_listener_release(listener);
+  }
+  return 0;
+}
+
+static int close_outside(weir_listener *listener) {
+  if (weir_internal_selector_is_driven_here(listener->selector)) {
+    return close_between_polls(listener);
+  }
+  if (!weir_internal_selector_is_at_rest(listener->selector)) return -EXDEV;
+  weir_internal_listener_release(listener);
+  return 0;
+}
+
 int weir_listener_close(weir_listener *listener) {
   if (listener == NULL) return 0;
   weir_selector *current = weir_current_selector();
-  if (current == NULL) return -EINVAL;
+  if (current == NULL) return close_outside(listener);
   if (current != listener->selector) return -EXDEV;
   weir_internal_loop *here = weir_internal_current_loop();
   for (size_t i = 0; i < listener->shard_count; i++) {
     weir_internal_shard *shard = &listener->shards[i];
     weir_internal_loop *loop = __atomic_load_n(&shard->loop, __ATOMIC_ACQUIRE);
-    close_shard(shard, loop != NULL ? loop : here);
+    close_shard_on(loop != NULL ? loop : here, shard);
   }
-  release(listener);
+  weir_internal_listener_release(listener);
   return 0;
 }

@@ -166,6 +166,12 @@ size_t weir_internal_selector_loop_count(const weir_selector *selector);
 weir_internal_loop *weir_internal_selector_loop_number(const weir_selector *selector,
                                                        size_t number);
 
+// weir_internal_selector_is_at_rest tells whether |selector| does not run.
+// weir_internal_selector_is_driven_here tells whether it does, and this thread is between two polls
+// of it: then nothing happens on the first loop, and the others go on.
+bool weir_internal_selector_is_at_rest(const weir_selector *selector);
+bool weir_internal_selector_is_driven_here(const weir_selector *selector);
+
 // weir_internal_selector_closes returns a number that is another one after |selector| has closed a
 // file descriptor on whatever loop. From any thread.
 uint64_t weir_internal_selector_closes(const weir_selector *selector);

@@ -60,10 +60,13 @@ def cpu_clock(pid):
 
 
 def is_asleep(pid):
-    """Whether a process of one thread waits for something, rather than for a core or for no one."""
-    with open(f"/proc/{pid}/stat", "rb") as file:
-        # The name, in parentheses, may contain anything; proc(5).
-        return file.read().rpartition(b")")[2].split()[0] == b"S"
+    """Whether all threads of a process wait for something, rather than for a core or for no one."""
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{thread}/stat", "rb") as file:
+            # The name, in parentheses, may contain anything; proc(5).
+            if file.read().rpartition(b")")[2].split()[0] != b"S":
+                return False
+    return True
 
 
 def settled_cpu_time(pid, clock, patience=10.0):

@@ -75,6 +75,7 @@ class Bench:
             workloads.MEMORY: self._memory,
             workloads.PRINTED_MEMORY: self._memory,
             workloads.INSTRUCTIONS: self._instructions,
+            workloads.LOOPS: self._loops,
         }[row.kind]
         result = measure(row, workload, subject)
         if workload.connections < row.workload.connections:
@@ -209,3 +210,49 @@ class Bench:
         note = f"{weir.total():,.0f} with libc's, the reference {reference.total():,.0f}"
         return Result(row, weir.own(), reference=reference.own(), note=note,
                       profile=tuple(weir.largest(100)))
+
+    def _loops(self, row, workload, _subject):
+        """Two loops on two cores against one on either.
+
+        Each core has a load of its own, for the loop that is there. Two cores at work may slow each
+        other down whatever they do, so two programs of one loop each are measured as well.
+        """
+        cores = sorted(os.sched_getaffinity(0) | {self._settings.server_core})[:2]
+        if len(cores) < 2:
+            return Result(row, note="not measured: it takes two cores")
+        rounds = []
+        for number in range(self._settings.rounds):
+            self._progress(f"round {number + 1} of {self._settings.rounds}")
+            # Each core is the one as often as the other, whichever set-up comes first.
+            alone = cores[number // 2 % 2]
+            setups = [[[alone]], [cores], [[core] for core in cores]]
+            direction = 1 if number % 2 == 0 else -1
+            rounds.append([self._loops_slice(setup, workload)
+                           for setup in setups[::direction]][::direction])
+        value, low, high = figures.median_of(two / one for one, two, _ in rounds)
+        apart = figures.median_of(apart / one for one, _, apart in rounds)
+        one = figures.median_of(one for one, _, _ in rounds).value
+        note = f"two programs of one loop {apart.value:.2f} ({apart.low:.2f} to {apart.high:.2f})"
+        return Result(row, value, low, high, one / 1000, note)
+
+    def _loops_slice(self, setup, workload):
+        """Nanoseconds of CPU time per unit in one slice, of programs that have a loop for each of
+        their cores."""
+        with contextlib.ExitStack() as running:
+            servers, loads = [], []
+            for cores in setup:
+                command = [self._program("echo_loops"), str(len(cores))]
+                server = running.enter_context(
+                    processes.Server(command, cores, prepare=processes.spread))
+                servers.append(server)
+                for number, core in enumerate(cores):
+                    loads.append(running.enter_context(processes.Load(
+                        self._program("load_generator"), server.port, workload, core,
+                        host=f"127.0.0.{1 + number}")))
+            for load in loads:
+                load.run_rounds(1)
+            before = sum(server.cpu_time() for server in servers)
+            for load in loads:
+                load.begin(self._settings.seconds)
+            units = sum(load.finish() for load in loads)
+            return (sum(server.cpu_time() for server in servers) - before) / units

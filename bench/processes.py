@@ -26,6 +26,11 @@ def pinned(core):
         os.sched_setaffinity(0, {core})
 
 
+def spread(cores):
+    """For a new process: keeps it on these cores."""
+    os.sched_setaffinity(0, cores)
+
+
 def never_preempting(core):
     """For a new process: pinned, and when it is woken it lets whoever runs go on (sched(7))."""
     pinned(core)
@@ -149,9 +154,9 @@ class CountedServer(Server):
 class Load:
     """A running load generator, all of whose connections are open."""
 
-    def __init__(self, program, port, workload, core=None, prepare=pinned):
+    def __init__(self, program, port, workload, core=None, prepare=pinned, host=HOST):
         self._process = subprocess.Popen(
-            [program, f"--port={port}", f"--mode={workload.mode}",
+            [program, f"--host={host}", f"--port={port}", f"--mode={workload.mode}",
              f"--connections={workload.connections}", f"--line={workload.line_size}",
              f"--in-flight={workload.in_flight}"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
@@ -173,15 +178,24 @@ class Load:
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.write(order + "\n")
             self._process.stdin.flush()
+
+    def begin(self, seconds):
+        """Begins to load the server for a while."""
+        self._order(f"go {seconds}")
+
+    def finish(self):
+        """Waits for what was begun; returns the number of units done."""
         return int(self._answer("done")[0])
 
     def run_for(self, seconds):
         """Loads the server for a while; returns the number of units done."""
-        return self._order(f"go {seconds}")
+        self.begin(seconds)
+        return self.finish()
 
     def run_rounds(self, rounds):
         """Loads the server with so many rounds per connection; returns the number of units."""
-        return self._order(f"rounds {rounds}")
+        self._order(f"rounds {rounds}")
+        return self.finish()
 
     def stop(self):
         """Closes the connections."""

@@ -33,8 +33,9 @@ ALL_CALLS = "system calls per unit"
 MEMORY = "bytes per idle connection"
 PRINTED_MEMORY = "bytes per idle connection, after printing"
 INSTRUCTIONS = "instructions per line"
+LOOPS = "CPU time of two loops, ratio to one loop"
 
-RATIOS = (RATIO, WAITS)  # of which the lower end of the interval must reach the gate
+RATIOS = (RATIO, WAITS, LOOPS)  # of which the lower end of the interval must reach the gate
 
 MEBIBYTE = 1 << 20
 
@@ -57,6 +58,7 @@ ROWS = [
     Row("echo-1000", "echo, 1,000 connections", RATIO, ECHO_1000, 1.08),
     Row("echo-8000", "echo, 8,000 connections", RATIO, ECHO_8000),
     Row("pipelined", "echo, 16 connections of 16 lines in flight", RATIO, PIPELINED, 1.15),
+    Row("two-loops", "echo, 64 connections on each of two loops", LOOPS, ECHO_64, 1.08),
     Row("large", "echo of 16 KiB lines, 16 connections", RATIO, LARGE, 1.10),
     Row("connect", "connect, echo, close", RATIO, CONNECT),
     Row("sink", "stream, sink", RATIO, SINK),

@@ -30,9 +30,13 @@ class DescriptorShortage : public weir_testing::LeakCheckedTest {
     EXPECT_EQ(0, weir_testing::RunCoroutine(body, &options));
   }
 
-  static int Await(int64_t nanoseconds) {
-    return weir_internal_selector_await_descriptor(weir_current_selector(), nanoseconds);
+  static uint64_t Closes() { return weir_internal_selector_closes(weir_current_selector()); }
+
+  // For a close since there were |closes|.
+  static int Await(int64_t nanoseconds, uint64_t closes) {
+    return weir_internal_selector_await_descriptor(weir_current_selector(), closes, nanoseconds);
   }
+  static int Await(int64_t nanoseconds) { return Await(nanoseconds, Closes()); }
 
   // As a socket layer has it. Returns once it is closed.
   static void OpenAndClose() {
@@ -66,6 +70,68 @@ TEST_F(DescriptorShortage, ACloseOnEachLoopWakes) {
       return weir_scope_wait(nullptr);
     });
   }
+}
+
+TEST_F(DescriptorShortage, ACloseBeforeTheWaitIsNotMissed) {
+  for (int closer : {0, 1}) {
+    Run([closer] {
+      uint64_t closes = Closes();
+      EXPECT_EQ(0, LaunchCoroutineOn(closer, [] { return OpenAndClose(), 0; }));
+      EXPECT_EQ(0, weir_scope_wait(nullptr));
+      EXPECT_EQ(0, Await(WEIR_SECOND * 3600, closes));
+      // But it counts once.
+      weir_timeout timeout = weir_timeout_begin(WEIR_MILLISECOND);
+      EXPECT_EQ(-ETIMEDOUT, Await(WEIR_SECOND * 3600));
+      weir_timeout_end(timeout);
+      return 0;
+    });
+  }
+}
+
+// The close and the beginning of the wait meet in every possible way.
+TEST_F(DescriptorShortage, NoCloseIsMissed) {
+  Run([] {
+    constexpr int kRounds = 100;
+    std::atomic<int> waits{0}, closed{0};
+    EXPECT_EQ(0, LaunchCoroutineOn(1, [&] {
+                for (int i = 1; i <= kRounds; i++) {
+                  while (waits < i) EXPECT_EQ(0, weir_yield());
+                  OpenAndClose();
+                  closed = i;
+                }
+                return 0;
+              }));
+    for (int i = 1; i <= kRounds; i++) {
+      uint64_t closes = Closes();
+      waits = i;
+      EXPECT_EQ(0, Await(WEIR_SECOND * 3600, closes));
+      while (closed < i) EXPECT_EQ(0, weir_yield());
+    }
+    return weir_scope_wait(nullptr);
+  });
+}
+
+TEST_F(DescriptorShortage, WhoeverNeedNotWaitIsCancelledAllTheSame) {
+  Run([] {
+    weir_job *job = nullptr;
+    int result = 0;
+    EXPECT_EQ(0, LaunchCoroutine(
+                     [&] {
+                       uint64_t closes = Closes();
+                       for (;;) {
+                         OpenAndClose();
+                         result = Await(WEIR_SECOND * 3600, closes);
+                         if (result < 0) return 0;
+                       }
+                     },
+                     nullptr, &job));
+    EXPECT_EQ(0, weir_yield());
+    weir_job_cancel(job);
+    EXPECT_EQ(0, weir_job_wait(job, nullptr));
+    weir_job_close(job);
+    EXPECT_EQ(-ECANCELED, result);
+    return 0;
+  });
 }
 
 TEST_F(DescriptorShortage, OtherLoopsGiveUpWhatTheyDoNotUse) {

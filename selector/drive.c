@@ -151,6 +151,13 @@ int weir_selector_fd(weir_selector *selector) {
   return loop->epoll_fd;
 }
 
+bool weir_internal_selector_is_at_rest(const weir_selector *selector) { return !selector->running; }
+
+bool weir_internal_selector_is_driven_here(const weir_selector *selector) {
+  if (!selector->running || !pthread_equal(selector->driver, pthread_self())) return false;
+  return weir_internal_current_loop() == NULL;
+}
+
 void weir_internal_drive_close(weir_selector *selector) {
   if (selector->timer_fd < 0) return;
   // A timer has nothing to lose.

@@ -54,19 +54,41 @@ static int accept_descriptor(weir_internal_shard *shard, bool is_unix, weir_addr
   return weir_internal_await(&operation);
 }
 
+// What it waits for after a shortage, and how long.
+typedef struct patience {
+  bool asks_twice;  // there were no file descriptors
+  uint64_t closes;  // of descriptors, before the last attempt; only if it asks twice
+  int64_t pause;
+} patience;
+
+// Waits until there may be enough again.
+static int await_plenty(weir_selector *selector, int shortage, patience *self) {
+  bool is_first = !self->asks_twice && (shortage == -EMFILE || shortage == -ENFILE);
+  if (is_first) {
+    // One may have been closed before anybody looked. From now on each attempt tells.
+    self->asks_twice = true;
+    return weir_internal_enter_here();
+  }
+  uint64_t closes = self->asks_twice ? self->closes : weir_internal_selector_closes(selector);
+  int result = weir_internal_selector_await_descriptor(selector, closes, self->pause);
+  self->pause = self->pause < LONGEST_PAUSE / 2 ? self->pause * 2 : LONGEST_PAUSE;
+  return result;
+}
+
 // The same, but survives what is no reason to stop.
 static int accept_patiently(weir_internal_shard *shard, bool is_unix, weir_address *remote,
                             weir_tcp_connection **out) {
-  int64_t pause = FIRST_PAUSE;
+  weir_selector *selector = shard->descriptor.selector;
+  patience patience = {.pause = FIRST_PAUSE};
   for (;;) {
+    if (patience.asks_twice) patience.closes = weir_internal_selector_closes(selector);
     int result = accept_descriptor(shard, is_unix, remote, out);
     if (result >= 0) return result;
     if (is_the_clients(result)) {
       // Lets others run now and then: there may be many such clients in a row.
       result = weir_internal_enter_here();
     } else if (is_shortage(result)) {
-      result = weir_internal_selector_await_descriptor(shard->descriptor.selector, pause);
-      pause = pause < LONGEST_PAUSE / 2 ? pause * 2 : LONGEST_PAUSE;
+      result = await_plenty(selector, result, &patience);
     }
     if (shard->closing) return WEIR_E_CLOSED;
     if (result < 0) return result;
@@ -123,7 +145,9 @@ weir_internal_shard *weir_internal_listener_hold(weir_listener *listener) {
 
 void weir_internal_listener_let_go(weir_internal_shard *shard) {
   shard->inside--;
-  if (shard->inside == 0 && shard->left != NULL) weir_internal_reply_send(shard->left);
+  if (shard->inside > 0) return;
+  if (shard->left != NULL) weir_internal_reply_send(shard->left);
+  if (shard->to_free != NULL) weir_internal_listener_release(shard->to_free);
 }
 
 int weir_accept(weir_listener *listener, weir_connection **out) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A connection whose peer always has more for it must not starve a timer, nor another connection.
+// A connection whose peer always has more for it, or takes whatever it gets, must not starve a
+// timer, nor another connection; nor must clients who come without end.
 //
 // Time is accounted, not measured: each system call on a socket takes a certain time of a clock
 // that nothing else moves. So a busy machine makes no difference.
@@ -22,6 +23,7 @@
 #include "testing/leak_checked_test.h"
 #include "testing/raw_socket.h"
 #include "testing/tcp_pair.h"
+#include "weir/copy.h"
 #include "weir/tcp.h"
 
 namespace {
@@ -52,6 +54,18 @@ class WorkClock {
     calls_.send = [](void *self, int fd, const iovec *buffers, int count) {
       return Work(self, weir_internal_kernel.send(nullptr, fd, buffers, count));
     };
+    calls_.splice_in = [](void *self, int socket, int pipe, size_t size) {
+      return Work(self, weir_internal_kernel.splice_in(nullptr, socket, pipe, size));
+    };
+    calls_.splice_out = [](void *self, int pipe, int socket, size_t size) {
+      return Work(self, weir_internal_kernel.splice_out(nullptr, pipe, socket, size));
+    };
+    calls_.accept = [](void *self, int fd, sockaddr *address, socklen_t *size, int flags) {
+      return Work(self, weir_internal_kernel.accept(nullptr, fd, address, size, flags), 0);
+    };
+    calls_.close = [](void *self, int fd) {
+      return Work(self, weir_internal_kernel.close(nullptr, fd));
+    };
     calls_.epoll_wait = [](void *self, int epoll, epoll_event *events, int count, int64_t timeout) {
       return static_cast<WorkClock *>(self)->Wait(epoll, events, count, timeout);
     };
@@ -64,12 +78,14 @@ class WorkClock {
   }
 
  private:
-  static int Work(void *self, int result) {
+  // Accounts for a call that has moved |bytes|.
+  static int Work(void *self, int result, int bytes) {
     constexpr int64_t kCall = 10 * WEIR_MICROSECOND;
     constexpr int kBytesInANanosecond = 2;
-    static_cast<WorkClock *>(self)->now_ += kCall + std::max(result, 0) / kBytesInANanosecond;
+    static_cast<WorkClock *>(self)->now_ += kCall + std::max(bytes, 0) / kBytesInANanosecond;
     return result;
   }
+  static int Work(void *self, int result) { return Work(self, result, result); }
 
   int Wait(int epoll, epoll_event *events, int count, int64_t timeout) {
     int result = weir_internal_kernel.epoll_wait(nullptr, epoll, events, count,
@@ -139,6 +155,62 @@ int EchoLines(weir_connection *connection) {
   }
 }
 
+int WriteOn(weir_connection *connection, size_t size) {
+  const std::string part(size, 'x');
+  int result;
+  do result = weir_write_fully(Output(connection), part.data(), part.size(), nullptr);
+  while (result == 0);
+  return result;
+}
+
+int EchoByCopy(weir_connection *connection, weir_copy_method method) {
+  weir_copy_options options = {};
+  options.method = method;
+  return weir_copy(Input(connection), Output(connection), &options, nullptr);
+}
+
+// Clients who come and go without end, on a thread of their own.
+class Crowd {
+ public:
+  explicit Crowd(uint16_t port) : thread_([=] { Repeat(port); }) {}
+  ~Crowd() {
+    stop_ = true;
+    thread_.join();
+  }
+
+ private:
+  void Repeat(uint16_t port) {
+    constexpr size_t kMostAtOnce = 200;
+    std::vector<RawSocket> clients;
+    while (!stop_) {
+      clients.emplace_back();
+      // Refused is who comes after the end.
+      if (clients.back().Connect(port) < 0) return;
+      if (clients.size() < kMostAtOnce) continue;
+      for (RawSocket &client : clients) client.Reset();
+      clients.clear();
+    }
+  }
+
+  std::atomic<bool> stop_{false};
+  std::thread thread_;
+};
+
+// Sees each client off who comes.
+int Receive(weir_listener *listener) {
+  weir_connection *client = nullptr;
+  int result;
+  while ((result = weir_accept(listener, &client)) == 0) {
+    ExpectLaunch([client] {
+      weir_bytes line;
+      int read = weir_read_line(Input(client), &line);
+      weir_connection_close(client);
+      return read;
+    });
+  }
+  return result;
+}
+
 int Swallow(weir_connection *connection, size_t size) {
   std::vector<char> buffer(size);
   int count;
@@ -190,16 +262,20 @@ class Fairness : public weir_testing::LeakCheckedTest {
       weir_connection *connection = AcceptRaw(&peer);
       auto flood = std::make_unique<Flood>(std::move(peer), part);
       weir_job *job = LaunchJob([&] { return greedy(connection); });
-      EXPECT_EQ(0, weir_delay(WEIR_MILLISECOND));
-      EXPECT_GE(kMost, LatestTimer());
-      EXPECT_GE(kMost, LatestAnswer());
-      weir_job_cancel(job);
-      EXPECT_EQ(-ECANCELED, EndOf(job));
+      ExpectFairUntilCancelled(job);
       weir_connection_abort(connection);
       weir_connection_close(connection);
       flood.reset();
       return 0;
     });
+  }
+
+  static void ExpectFairUntilCancelled(weir_job *greedy) {
+    EXPECT_EQ(0, weir_delay(WEIR_MILLISECOND));
+    EXPECT_GE(kMost, LatestTimer());
+    EXPECT_GE(kMost, LatestAnswer());
+    weir_job_cancel(greedy);
+    EXPECT_EQ(-ECANCELED, EndOf(greedy));
   }
 };
 
@@ -225,6 +301,32 @@ TEST_F(Fairness, OfLongLinesEchoed) {
   std::string lines;
   for (int i = 0; i < 16; i++) lines += std::string(60000, 'x') + "\n";
   Run(lines, EchoLines);
+}
+
+TEST_F(Fairness, OfBytesWritten) {
+  Run("x", [](auto *connection) { return WriteOn(connection, 1024); });
+}
+
+TEST_F(Fairness, OfManyBytesWrittenAtOnce) {
+  Run("x", [](auto *connection) { return WriteOn(connection, 4 << 20); });
+}
+
+TEST_F(Fairness, OfCopies) {
+  for (weir_copy_method method : {WEIR_COPY_ANY, WEIR_COPY_THROUGH_MEMORY}) {
+    Run(std::string(1 << 20, 'x'),
+        [=](auto *connection) { return EchoByCopy(connection, method); });
+  }
+}
+
+TEST_F(Fairness, OfClientsWhoComeAndGo) {
+  WorkClock clock;
+  ExpectRun(clock.options(), [&] {
+    weir_listener *listener = weir_testing::Bind("127.0.0.1", 0);
+    auto crowd = std::make_unique<Crowd>(weir_listener_port(listener));
+    ExpectFairUntilCancelled(LaunchJob([=] { return Receive(listener); }));
+    crowd.reset();
+    return weir_listener_close(listener);
+  });
 }
 
 }  // namespace

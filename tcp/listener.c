@@ -142,7 +142,8 @@ static weir_listener *allocate(const weir_tcp_builder *tcp, bool shards) {
   return listener;
 }
 
-static void release(weir_listener *listener) {
+void weir_internal_listener_release(weir_listener *listener) {
+  remove_file(listener);
   // Legal for those that are closed, or were never open.
   for (size_t i = 0; i < listener->shard_count; i++) {
     weir_internal_descriptor_close(&listener->shards[i].descriptor);
@@ -157,7 +158,7 @@ static int finish(weir_listener *listener, weir_listener **out, int result) {
     result = listen_again(listener);
   }
   if (result < 0) {
-    release(listener);
+    weir_internal_listener_release(listener);
     return result;
   }
   weir_address_format(&listener->address, listener->text);
@@ -194,6 +195,15 @@ uint16_t weir_listener_port(const weir_listener *listener) {
 
 // Closing
 
+static void close_shard(weir_listener *listener, weir_internal_shard *shard) {
+  shard->closing = true;
+  weir_internal_descriptor_interrupt(&shard->descriptor, WEIR_INTERNAL_READ, WEIR_E_CLOSED);
+  // Now nothing is pending. The place is free before anybody else runs, and an acceptor that waits
+  // for a file descriptor gets one.
+  remove_file(listener);
+  weir_internal_descriptor_close(&shard->descriptor);
+}
+
 typedef struct shard_close {
   weir_listener *listener;
   weir_internal_shard *shard;
@@ -205,35 +215,54 @@ typedef struct shard_close {
 static void close_here(void *argument) {
   shard_close *self = (shard_close *)argument;
   weir_internal_shard *shard = self->shard;
-  shard->closing = true;
-  weir_internal_descriptor_interrupt(&shard->descriptor, WEIR_INTERNAL_READ, WEIR_E_CLOSED);
-  // Now nothing is pending. The place is free before anybody else runs, and an acceptor that waits
-  // for a file descriptor gets one.
-  remove_file(self->listener);
-  weir_internal_descriptor_close(&shard->descriptor);
+  close_shard(self->listener, shard);
   self->waits = shard->inside > 0;
   if (self->waits) shard->left = &self->left;
 }
 
-static void close_shard(weir_listener *listener, weir_internal_shard *shard,
-                        weir_internal_loop *loop) {
+static void close_shard_on(weir_listener *listener, weir_internal_shard *shard,
+                           weir_internal_loop *loop) {
   shard_close self = {.listener = listener, .shard = shard};
   weir_internal_reply_init(&self.left);
   weir_internal_loop_call(loop, close_here, &self, "close");
   if (self.waits) weir_internal_reply_await(&self.left, "close");
 }
 
+// Between two polls nobody can be waited for: whoever accepts frees it when he leaves.
+static int close_between_polls(weir_listener *listener) {
+  weir_internal_shard *shard = &listener->shards[0];
+  weir_internal_loop *first = weir_internal_selector_loop_number(listener->selector, 0);
+  weir_internal_loop *loop = __atomic_load_n(&shard->loop, __ATOMIC_ACQUIRE);
+  if (listener->shard_count > 1 || (loop != NULL && loop != first)) return -EXDEV;
+  close_shard(listener, shard);
+  if (shard->inside > 0) {
+    shard->to_free = listener;
+  } else {
+    weir_internal_listener_release(listener);
+  }
+  return 0;
+}
+
+static int close_outside(weir_listener *listener) {
+  if (weir_internal_selector_is_driven_here(listener->selector)) {
+    return close_between_polls(listener);
+  }
+  if (!weir_internal_selector_is_at_rest(listener->selector)) return -EXDEV;
+  weir_internal_listener_release(listener);
+  return 0;
+}
+
 int weir_listener_close(weir_listener *listener) {
   if (listener == NULL) return 0;
   weir_selector *current = weir_current_selector();
-  if (current == NULL) return -EINVAL;
+  if (current == NULL) return close_outside(listener);
   if (current != listener->selector) return -EXDEV;
   weir_internal_loop *here = weir_internal_current_loop();
   for (size_t i = 0; i < listener->shard_count; i++) {
     weir_internal_shard *shard = &listener->shards[i];
     weir_internal_loop *loop = __atomic_load_n(&shard->loop, __ATOMIC_ACQUIRE);
-    close_shard(listener, shard, loop != NULL ? loop : here);
+    close_shard_on(listener, shard, loop != NULL ? loop : here);
   }
-  release(listener);
+  weir_internal_listener_release(listener);
   return 0;
 }

@@ -274,23 +274,6 @@ TEST_F(Listener, AcceptedConnectionsInheritTheOptions) {
 
 TEST_F(Listener, ClosingNothingIsLegal) { EXPECT_EQ(0, weir_listener_close(nullptr)); }
 
-TEST_F(Listener, CloseOutsideACoroutineDoesNothing) {
-  weir_selector *selector = nullptr;
-  ASSERT_EQ(0, weir_selector_create(&selector, nullptr));
-  weir_listener *listener = nullptr;
-  // Binding does not suspend, so it needs no coroutine.
-  ASSERT_EQ(0, weir_tcp_bind(weir_tcp(selector), &listener, "127.0.0.1", 0));
-  EXPECT_EQ(-EINVAL, weir_listener_close(listener));
-  weir_connection *connection = nullptr;
-  EXPECT_EQ(-EINVAL, weir_accept(listener, &connection));
-  auto close = [](void *argument) {
-    return weir_listener_close(static_cast<weir_listener *>(argument));
-  };
-  EXPECT_EQ(-EXDEV, weir_run(nullptr, close, listener));
-  EXPECT_EQ(0, weir_selector_run(selector, close, listener));
-  EXPECT_EQ(0, weir_selector_close(selector));
-}
-
 TEST_F(Listener, CloseWakesTheAcceptor) {
   ExpectRun([] {
     weir_listener *listener = Bind("127.0.0.1", 0);

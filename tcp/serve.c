@@ -47,7 +47,8 @@ static int hand_out(weir_internal_server *server, weir_connection *client) {
   }
   if (!__atomic_load_n(&server->shortage, __ATOMIC_RELAXED)) return 0;
   __atomic_store_n(&server->shortage, false, __ATOMIC_RELAXED);
-  return weir_internal_selector_await_descriptor(server->selector, pause_after_shortage);
+  uint64_t closes = weir_internal_selector_closes(server->selector);
+  return weir_internal_selector_await_descriptor(server->selector, closes, pause_after_shortage);
 }
 
 // Serves the shard of the current loop. Returns 0 when it was closed. Between two accepts, too, the

@@ -194,8 +194,12 @@ WEIR_MUST_USE int weir_tcp_serve(weir_listener *listener, const weir_tcp_serve_o
 // touched, those waiting to be accepted are reset. Coroutines suspended in weir_accept, on any
 // loop, return WEIR_E_CLOSED first, and a weir_tcp_serve hands out what it has accepted; it
 // suspends until they have done so, which neither cancellation nor a deadline cuts short. NULL is
-// legal. Returns 0; -EXDEV (another selector) or -EINVAL (outside a coroutine), and then nothing is
-// done.
+// legal. Returns 0; -EXDEV in a coroutine of another selector, and then nothing is done.
+//
+// Outside coroutines it works while the selector does not run; and on the thread that drives it
+// with weir_selector_poll, for a listener that has no |shards| and was not accepted from on another
+// loop. There it does not wait: those in weir_accept return in the polls that follow. Otherwise it
+// returns -EXDEV and does nothing.
 int weir_listener_close(weir_listener *listener);
 
 // Connections

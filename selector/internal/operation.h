@@ -169,10 +169,20 @@ size_t weir_internal_selector_loop_count(const weir_selector *selector);
 weir_internal_loop *weir_internal_selector_loop_number(const weir_selector *selector,
                                                        size_t number);
 
-// weir_internal_selector_await_descriptor suspends until the selector has closed a file descriptor,
-// or for |nanoseconds|. For those who ran out of them. Returns 0 in both cases, or -ECANCELED or
-// -ETIMEDOUT.
-WEIR_MUST_USE int weir_internal_selector_await_descriptor(weir_selector *selector,
+// weir_internal_selector_is_at_rest tells whether |selector| does not run.
+// weir_internal_selector_is_driven_here tells whether it does, and this thread is between two polls
+// of it: then nothing happens on the first loop, and the others go on.
+bool weir_internal_selector_is_at_rest(const weir_selector *selector);
+bool weir_internal_selector_is_driven_here(const weir_selector *selector);
+
+// weir_internal_selector_closes returns a number that is another one after |selector| has closed a
+// file descriptor on whatever loop. From any thread.
+uint64_t weir_internal_selector_closes(const weir_selector *selector);
+
+// weir_internal_selector_await_descriptor suspends until the selector has closed a file descriptor
+// since the number was |closes|, or for |nanoseconds|. For those who ran out of them, and asked for
+// the number before they did. Returns 0 in both cases, or -ECANCELED or -ETIMEDOUT.
+WEIR_MUST_USE int weir_internal_selector_await_descriptor(weir_selector *selector, uint64_t closes,
                                                           int64_t nanoseconds);
 
 #ifdef __cplusplus

@@ -96,6 +96,7 @@ enum { WEIR_INTERNAL_EVENTS_PER_WAIT = 512 };
 typedef struct weir_internal_shortage {
   weir_internal_wait_queue waiters;
   uint32_t waiting;                      // how many they are
+  uint64_t closes;                       // atomic, written here: how many there were
   bool waits;                            // atomic: there are any
   bool closed_posted;                    // atomic: |closed_message| is on its way
   bool spare_posted;                     // atomic

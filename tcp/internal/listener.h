@@ -23,9 +23,11 @@ typedef struct weir_internal_shard {
   weir_internal_loop *loop;
   bool accepting;
   bool closing;
-  // How many hold it. The last one tells the close, when that waits.
+  // How many hold it. The last one tells the close, when that waits, or frees the listener, when
+  // that could not.
   int inside;
   weir_internal_reply *left;
+  weir_listener *to_free;
 } weir_internal_shard;
 
 struct weir_listener {
@@ -46,6 +48,9 @@ struct weir_listener {
 // loop.
 weir_internal_shard *weir_internal_listener_hold(weir_listener *listener);
 void weir_internal_listener_let_go(weir_internal_shard *shard);
+
+// weir_internal_listener_release frees a listener that nobody holds.
+void weir_internal_listener_release(weir_listener *listener);
 
 #ifdef __cplusplus
 }

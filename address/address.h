@@ -81,7 +81,8 @@ WEIR_MUST_USE int weir_address_from_text(weir_address *out, const char *text);
 //                               "[::ffff:192.0.2.1]:80", the one that is still in use
 //   "[fe80::1%eth0]:80"         an interface without a name, or whose name cannot be asked for, is
 //                               shown by its number
-//   "unix:/path", "unix:@name"  control characters are shown as '?', so that the text is one line
+//   "unix:/path", "unix:@name"  control characters are shown as '?', so that the text is one line;
+//                               a path that begins with '@' is shown as "./@path"
 //   "unix:"                     a unix socket without a name, such as a client's
 //   "?"                         anything else
 const char *weir_address_format(const weir_address *address, char *out);

@@ -121,8 +121,11 @@ const char *weir_address_format(const weir_address *address, char *out) {
       put_port(&end, address);
       break;
     case WEIR_INTERNAL_ADDRESS_UNNAMED:
+      put_text(&end, "unix:");
+      break;
     case WEIR_INTERNAL_ADDRESS_PATH:
-      put_unix(&end, weir_address_bytes(address), "");
+      put_unix(&end, weir_address_bytes(address),
+               address->socket.local.sun_path[0] == '@' ? "./" : "");
       break;
     case WEIR_INTERNAL_ADDRESS_ABSTRACT:
       put_unix(&end, weir_address_bytes(address), "@");

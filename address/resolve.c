@@ -178,16 +178,22 @@ int weir_resolve(weir_address *out, size_t capacity, const weir_resolve_options 
   return result < 0 ? result : sift(out, (size_t)result, chosen.family, port);
 }
 
+// A name has a letter in it (RFC 6335, 5.1). The system would take anything else for a number, with
+// signs and blanks, and cut it to 16 bits.
+static bool is_service_name(const char *service) {
+  const char *const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+  return strlen(service) <= LONGEST_SERVICE_NAME && strpbrk(service, letters) != NULL;
+}
+
 int weir_resolve_service(uint16_t *out, const char *service, const char *protocol) {
   int result = weir_internal_enter(NULL);
   if (result < 0) return result;
-  if (weir_current_selector() == NULL || service == NULL || protocol == NULL) return -EINVAL;
+  if (weir_current_selector() == NULL || out == NULL) return -EINVAL;
+  if (service == NULL || protocol == NULL) return -EINVAL;
   bool over_tcp = strcmp(protocol, "tcp") == 0;
   if (!over_tcp && strcmp(protocol, "udp") != 0) return -EINVAL;
   if (weir_port_parse(out, service) == 0) return 0;
-  // The system would take any number, and cut it to 16 bits.
-  size_t size = strlen(service);
-  if (strspn(service, "0123456789") == size || size > LONGEST_SERVICE_NAME) return -EINVAL;
+  if (!is_service_name(service)) return -EINVAL;
   lookup *self = make_lookup(service, true, 1);
   if (self == NULL) return -ENOMEM;
   self->hints.ai_socktype = over_tcp ? SOCK_STREAM : SOCK_DGRAM;

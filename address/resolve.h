@@ -56,10 +56,10 @@ typedef struct weir_resolve_options {
 //
 // Without asking anybody, and without suspending, it knows numeric addresses, as weir_address_parse
 // takes them; "localhost" and all names that end in ".localhost", which are 127.0.0.1, then ::1
-// (RFC 6761, 6.3); and that nothing is called ".invalid" (6.4). The rest are names as RFC 1123 has
-// them, with '_' too, 253 characters at most; others in their ASCII form (RFC 5890). What only
-// looks like an IPv4 address, such as "127.1", "0x7f.0.0.1" or "1.2.3.256", is refused and not
-// looked up.
+// (RFC 6761, 6.3); and that nothing is called ".invalid" (6.4). The rest are names of letters,
+// digits, '-', '_' and dots, 253 characters at most, 63 in a label; others in their ASCII form
+// (RFC 5890). What only looks like an IPv4 address, such as "127.1", "0x7f.0.0.1" or "1.2.3.256",
+// is refused and not looked up.
 //
 // Otherwise it suspends while the system's resolver works on a thread of the pool
 // (weir/blocking.h). Cancellation and deadlines end the wait at once; the thread goes on until the
@@ -76,8 +76,8 @@ WEIR_MUST_USE int weir_resolve(weir_address *out, size_t capacity,
 
 // weir_resolve_service makes *out the port of |service|, a number or a name in services(5), over
 // |protocol|, "tcp" or "udp". Suspends for a name, as weir_resolve. Returns 0;
-// WEIR_E_SERVICE_NOT_FOUND; -EINVAL for NULLs, an empty |service|, one of more than 63 characters,
-// a number beyond 65535, or another |protocol|; or as weir_resolve.
+// WEIR_E_SERVICE_NOT_FOUND; -EINVAL for NULLs, a |service| without a letter that is no number of 0
+// to 65535, one of more than 63 characters, or another |protocol|; or as weir_resolve.
 WEIR_MUST_USE int weir_resolve_service(uint16_t *out, const char *service, const char *protocol);
 
 #ifdef __cplusplus

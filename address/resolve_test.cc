@@ -416,12 +416,14 @@ TEST_F(Resolving, ServicesByNumberAreNotLookedUp) {
   ExpectRun(options_, [] {
     EXPECT_EQ("0", Service("0", "tcp"));
     EXPECT_EQ("65535", Service("65535", "udp"));
-    for (const char *service : {"", "65536", "4294967297"}) {
+    for (const char *service :
+         {"", "65536", "4294967297", "-1", "+80", " 80", "80 ", " 99999", "+4294967376"}) {
       EXPECT_EQ("EINVAL", Service(service, "tcp")) << service;
     }
     EXPECT_EQ("EINVAL", Service("echo", "sctp"));
     EXPECT_EQ("EINVAL", Service(nullptr, "tcp"));
     EXPECT_EQ("EINVAL", Service("echo", nullptr));
+    EXPECT_EQ(-EINVAL, weir_resolve_service(nullptr, "80", "tcp"));
     EXPECT_EQ("EINVAL", Service(std::string(64, 'a').c_str(), "tcp"));
     return 0;
   });

@@ -91,6 +91,14 @@ TEST(UnixAddress, EveryByteMayBeInAnAbstractName) {
   }
 }
 
+// As the kernel reports a peer that has bound itself to it.
+TEST(UnixAddress, APathThatBeginsWithAtDoesNotLookAbstract) {
+  weir_address address;
+  ASSERT_EQ(0, weir_address_unix(&address, "?admin"));
+  address.socket.local.sun_path[0] = '@';
+  EXPECT_EQ("unix:./@admin", Format(address));
+}
+
 TEST(UnixAddress, EqualMeansTheSameKindAndName) {
   weir_address path, same, longer, abstract;
   ASSERT_EQ(0, weir_address_unix(&path, "weir"));

@@ -4,9 +4,8 @@
 // telnet HOST PORT. `/quit` leaves.
 //
 // Each client has two coroutines. One reads its lines and puts them into the queues of all the
-// others; the other one takes what is in its client's own queue and writes it. Queues never make a
-// reader of lines wait: whoever does not take lines fast enough, so that its queue is full, is
-// dropped, or the slowest one would stop the whole room.
+// others; the other one takes what is in its client's own queue and writes it. A speaker waits for
+// those whose queues are full, but not for long: whoever keeps the room waiting is dropped.
 
 #include <getopt.h>
 #include <stdio.h>
@@ -16,7 +15,10 @@
 #include "weir/sync.h"
 #include "weir/tcp.h"
 
-enum { QUEUE_LINES = 256, LONGEST_LINE = 1000 };
+enum { QUEUE_LINES = 256, LONGEST_LINE = 1000, NAME_SIZE = WEIR_ADDRESS_TEXT_SIZE };
+
+#define PATIENCE WEIR_SECOND        // with one who does not read
+#define FAREWELL (5 * WEIR_SECOND)  // to read what was said before one left
 
 // A line on its way to many.
 typedef struct message {
@@ -29,10 +31,14 @@ typedef struct member {
   struct member *next;
   weir_connection *connection;
   weir_typed_channel *queue;  // of message *
+  bool gone;                  // nothing more is for it
+  char name[NAME_SIZE];
 } member;
 
 typedef struct room {
+  weir_mutex *floor;  // whoever speaks, comes or goes has it, so that all hear the same
   member *members;
+  int nameless;
   char **place;
 } room;
 
@@ -40,21 +46,46 @@ static void let_go(message *line) {
   if (--line->holders == 0) free(line);
 }
 
-// Puts a line into the queues of all but |author|, who may be NULL.
-static void say(room *here, const member *author, const char *name, weir_bytes text) {
-  size_t room_needed = strlen(name) + text.size + 3;
-  message *line = malloc(sizeof *line + room_needed);
-  if (line == NULL) return;
+// Characters that would do something to a terminal are replaced. In UTF-8 those from 0x80 to 0x9f
+// are two bytes.
+static message *message_of(const char *name, weir_bytes text) {
+  size_t name_size = strlen(name);
+  message *line = malloc(sizeof *line + name_size + 2 + text.size);
+  if (line == NULL) return NULL;
   line->holders = 1;
-  line->size =
-      (size_t)snprintf(line->text, room_needed, "%s: %.*s", name, (int)text.size, text.data);
+  line->size = name_size + 2 + text.size;
+  memcpy(line->text, name, name_size);
+  memcpy(line->text + name_size, ": ", 2);
+  char *out = line->text + name_size + 2;
+  memcpy(out, text.data, text.size);
+  for (size_t i = 0; i < text.size; i++) {
+    unsigned char byte = (unsigned char)out[i];
+    if (i > 0 && text.data[i - 1] == '\xc2' && byte < 0xa0) out[i - 1] = out[i] = '?';
+    if (byte < ' ' || byte == 0x7f) out[i] = '?';
+  }
+  return line;
+}
+
+static void deliver(member *to, message *line) {
+  if (to->gone) return;
+  line->holders++;
+  weir_timeout patience = weir_timeout_begin(PATIENCE);
+  int result = weir_typed_channel_send(to->queue, &line);
+  weir_timeout_end(patience);
+  if (result == 0) return;
+  line->holders--;
+  if (result != -ETIMEDOUT) return;
+  // Its coroutines find out by themselves.
+  to->gone = true;
+  weir_connection_abort(to->connection);
+}
+
+// Puts a line into the queues of all but |author|, who may be NULL. The caller has the floor.
+static void say(const room *here, const member *author, const char *name, weir_bytes text) {
+  message *line = message_of(name, text);
+  if (line == NULL) return;
   for (member *each = here->members; each != NULL; each = each->next) {
-    if (each == author) continue;
-    line->holders++;
-    if (weir_typed_channel_try_send(each->queue, &line) == 0) continue;
-    line->holders--;
-    // Too slow, or leaving anyway. Its coroutines find out by themselves.
-    weir_connection_abort(each->connection);
+    if (each != author) deliver(each, line);
   }
   let_go(line);
 }
@@ -70,48 +101,72 @@ static int write_lines(void *argument) {
     let_go(line);
     if (result < 0) break;
   }
+  self->gone = true;
   return result == WEIR_E_END_OF_STREAM ? weir_flush(output) : result;
 }
 
+static int enter(room *here, member *self) {
+  int result = weir_mutex_lock(here->floor);
+  if (result < 0) return result;
+  const char *address = weir_remote_address(self->connection);
+  bool has_name = strcmp(address, "unix:") != 0;
+  if (has_name) snprintf(self->name, sizeof self->name, "%s", address);
+  if (!has_name) snprintf(self->name, sizeof self->name, "guest %d", ++here->nameless);
+  self->next = here->members;
+  here->members = self;
+  printf("%s came\n", self->name);
+  say(here, self, self->name, weir_text("has come"));
+  return weir_mutex_unlock(here->floor);
+}
+
 // Reads lines and spreads them, until the client leaves.
-static void read_lines(room *here, member *self, const char *name) {
+static int read_lines(const room *here, const member *self) {
   weir_read_channel *input = weir_open_read_channel(self->connection);
   weir_bytes line;
   for (;;) {
     int result = weir_read_utf8_line(input, &line);
     if (result == WEIR_E_LINE_TOO_LONG || result == WEIR_E_INVALID_UTF8) continue;
-    if (result < 0) return;
-    if (line.size == 5 && memcmp(line.data, "/quit", 5) == 0) return;
-    say(here, self, name, line);
+    if (result < 0) return result;
+    if (line.size == 5 && memcmp(line.data, "/quit", 5) == 0) return 0;
+    result = weir_mutex_lock(here->floor);
+    if (result < 0) return result;
+    say(here, self, self->name, line);
+    result = weir_mutex_unlock(here->floor);
+    if (result < 0) return result;
   }
 }
 
+// Also in a coroutine that is cancelled, which the shield lets wait for the floor. Then the program
+// is being stopped, and nobody needs to be told.
 static void leave(room *here, member *self) {
-  member **link = &here->members;
-  while (*link != self) link = &(*link)->next;
-  *link = self->next;
+  self->gone = true;
+  weir_shield shield = weir_shield_begin();
+  if (weir_mutex_lock(here->floor) == 0) {
+    member **link = &here->members;
+    while (*link != self) link = &(*link)->next;
+    *link = self->next;
+    if (!weir_is_cancelled()) say(here, NULL, self->name, weir_text("has left"));
+    printf("%s left\n", self->name);
+    weir_mutex_unlock(here->floor);
+  }
+  weir_shield_end(shield);
 }
 
 static int stay(room *here, member *self) {
   weir_scope *scope;
   int result = weir_scope_open(&scope, NULL);
   if (result < 0) return result;
-  const char *name = weir_remote_address(self->connection);
   result = weir_launch(scope, NULL, NULL, write_lines, self);
+  if (result == 0) result = enter(here, self);
   if (result == 0) {
-    self->next = here->members;
-    here->members = self;
-    printf("%s came\n", name);
-    say(here, self, name, weir_text("has come"));
-    read_lines(here, self, name);
+    result = read_lines(here, self);
     leave(here, self);
-    say(here, NULL, name, weir_text("has left"));
-    printf("%s left\n", name);
   }
-  // The writer still writes what is in the queue; one who is too slow for that was aborted, or is
-  // cancelled by the end of the program.
+  // The writer still writes what is in the queue, unless the client does not read it.
   weir_typed_channel_finish(self->queue);
+  weir_timeout farewell = weir_timeout_begin(FAREWELL);
   if (result == 0) result = weir_scope_wait(scope);
+  weir_timeout_end(farewell);
   int closed = weir_scope_close(scope);
   return result < 0 ? result : closed;
 }
@@ -145,12 +200,16 @@ static int listen_at(weir_listener **out, char **place) {
 
 static int run(void *argument) {
   room *here = argument;
-  weir_listener *listener;
-  int result = listen_at(&listener, here->place);
+  int result = weir_mutex_create(&here->floor);
   if (result < 0) return result;
-  printf("Started chat at %s\n", weir_listener_address(listener));
-  result = weir_tcp_serve(listener, NULL, serve, here);
-  weir_listener_close(listener);
+  weir_listener *listener;
+  result = listen_at(&listener, here->place);
+  if (result == 0) {
+    printf("Started chat at %s\n", weir_listener_address(listener));
+    result = weir_tcp_serve(listener, NULL, serve, here);
+    weir_listener_close(listener);
+  }
+  weir_mutex_close(here->floor);
   return result;
 }
 

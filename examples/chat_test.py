@@ -9,11 +9,14 @@ import socket
 import subprocess
 import tempfile
 import threading
+import time
 import unittest
 
 SERVER = os.path.abspath("examples/chat")
 PATIENCE = 60  # seconds
 CLIENTS = 200
+QUEUE = 256  # lines that a client may be behind
+LINE = b"x" * 900 + b"\n"
 
 
 class Server:
@@ -28,6 +31,9 @@ class Server:
 
     def port(self):
         return int(self.address.rpartition(":")[2])
+
+    def open_files(self):
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
     def __enter__(self):
         return self
@@ -102,7 +108,7 @@ class Chat(unittest.TestCase):
             reader = Client(server, [])
             speaker = Client(server, [reader])
             dropped = slow.name + b": has left\r\n"
-            line, count = b"x" * 900 + b"\n", 0
+            line, count = LINE, 0
             while True:
                 speaker.say(line)
                 came = reader.line()
@@ -117,6 +123,75 @@ class Chat(unittest.TestCase):
                 continue
             self.assertEqual(came, reader.name + b": where is everybody?\r\n")
             for client in (slow, reader, speaker):
+                client.close()
+        self.assertEqual(server.status, 0)
+
+    def test_a_paste_drops_nobody_who_reads(self):
+        with Server("127.0.0.1", "0") as server:
+            reader = Client(server)
+            speaker = Client(server, [reader])
+            speaker.say(b"x\n" * 3000)
+            for _ in range(3000):
+                self.assertEqual(reader.line(), speaker.name + b": x\r\n")
+            reader.close()
+            speaker.close()
+        self.assertEqual(server.status, 0)
+
+    def test_many_who_leave_at_once_drop_nobody(self):
+        with Server("127.0.0.1", "0") as server:
+            reader = Client(server)
+            others = [Client(server, [reader]) for _ in range(QUEUE + 100)]
+            for other in others:
+                other.close()
+            names = {reader.line() for _ in others}
+            self.assertEqual(names, {other.name + b": has left\r\n" for other in others})
+            reader.close()
+        self.assertEqual(server.status, 0)
+
+    def test_what_would_steer_a_terminal_is_replaced(self):
+        with Server("127.0.0.1", "0") as server:
+            reader = Client(server)
+            speaker = Client(server, [reader])
+            speaker.say("a\0b\x1b[2Jc\rd\x7f\u009be\u00e9\n".encode())
+            said = speaker.name + ": a?b?[2Jc?d???e\u00e9\r\n".encode()
+            self.assertEqual(reader.line(), said)
+            reader.close()
+            speaker.close()
+        self.assertEqual(server.status, 0)
+
+    def lines_until_dropped(self, server, reader, speaker):
+        """How many lines it takes until one who does not read is dropped."""
+        slow = Client(server, [reader, speaker], receive_buffer=4096)
+        count = 0
+        while True:
+            speaker.say(LINE)
+            count += 1
+            if reader.line() == slow.name + b": has left\r\n":
+                break
+        reader.line()
+        while speaker.line() != slow.name + b": has left\r\n":
+            continue
+        slow.close()
+        return count
+
+    def test_who_quits_without_reading_is_not_waited_for_long(self):
+        with Server("127.0.0.1", "0") as server:
+            reader = Client(server)
+            speaker = Client(server, [reader])
+            count = self.lines_until_dropped(server, reader, speaker)
+            silent = Client(server, [reader, speaker], receive_buffer=4096)
+            open_before = server.open_files()
+            for _ in range(count - QUEUE // 2):
+                speaker.say(LINE)
+                reader.line()
+            silent.say(b"/quit\n")
+            for client in (reader, speaker):
+                self.assertEqual(client.line(), silent.name + b": has left\r\n")
+            deadline = time.monotonic() + PATIENCE
+            while server.open_files() == open_before:
+                self.assertLess(time.monotonic(), deadline)
+                time.sleep(0.05)
+            for client in (silent, reader, speaker):
                 client.close()
         self.assertEqual(server.status, 0)
 
@@ -136,8 +211,9 @@ class Chat(unittest.TestCase):
                     speaker = second if listener is first else first
                     speaker.stdin.write(b"hello\n/quit\n")
                     speaker.stdin.flush()
-                    self.assertEqual(listener.stdout.readline(), b"unix:: hello\r\n")
-                    self.assertEqual(listener.stdout.readline(), b"unix:: has left\r\n")
+                    for said in (b"hello", b"has left"):
+                        line = listener.stdout.readline()
+                        self.assertRegex(line, b"^guest [12]: " + said + b"\r\n$")
                     for client in (first, second):
                         client.kill()
             self.assertEqual(server.status, 0)
@@ -145,7 +221,7 @@ class Chat(unittest.TestCase):
 
     def first_to_hear(self, ready):
         readable, _, _ = select.select(list(ready), [], [], PATIENCE)
-        self.assertEqual(readable[0].readline(), b"unix:: has come\r\n")
+        self.assertEqual(readable[0].readline(), b"guest 2: has come\r\n")
         return ready[readable[0]]
 
 

@@ -51,13 +51,17 @@ static int run(void *argument) {
   weir_listener *listener;
   int result = weir_tcp_bind(tcp, &listener, "127.0.0.1", 0);
   if (result < 0) return result;
-  result = weir_launch(NULL, NULL, NULL, serve, listener);
+  weir_scope *server = NULL;
+  result = weir_scope_open(&server, NULL);
+  if (result == 0) result = weir_launch(server, NULL, NULL, serve, listener);
   weir_connection *connection = NULL;
   if (result == 0) {
     result = weir_tcp_connect(tcp, &connection, "127.0.0.1", weir_listener_port(listener));
   }
   if (result == 0) result = talk(connection);
   weir_connection_close(connection);
+  // The server ends before what it uses.
+  weir_scope_close(server);
   weir_listener_close(listener);
   return result;
 }

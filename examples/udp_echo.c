@@ -16,13 +16,11 @@ static const char help[] =
     "Sends every datagram back to its sender, until it is interrupted.\n"
     "HOST is an address or localhost; by default it is 127.0.0.1 port 2323.\n";
 
-// Over a unix socket, one that does not read would stop everybody. So nobody is waited for longer.
-static const int64_t patience = 10 * WEIR_MILLISECOND;
-
 static int echo_batch(weir_udp_socket *server, weir_datagram *datagrams) {
   int count = weir_udp_receive_batch(server, datagrams, BATCH);
   for (int done = 0; done < count;) {
-    weir_timeout timeout = weir_timeout_begin(patience);
+    // A client on a unix socket that does not read would stop the others.
+    weir_timeout timeout = weir_timeout_begin(WEIR_MILLISECOND);
     int sent = weir_udp_send_batch(server, datagrams + done, (size_t)(count - done));
     weir_timeout_end(timeout);
     if (sent == -ECANCELED) return sent;

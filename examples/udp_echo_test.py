@@ -142,6 +142,24 @@ class Echo(unittest.TestCase):
             self.assertFalse(os.path.exists(path))
 
 
+class Silence(unittest.TestCase):
+    def test_a_client_that_does_not_read_stops_nobody_else(self):
+        with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+            place = os.path.join(folder, "echo")
+            with Server(f"unix:{place}") as server, \
+                    socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as silent, \
+                    socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as client:
+                silent.bind(os.path.join(folder, "silent"))
+                client.bind(os.path.join(folder, "client"))
+                for end in (silent, client):
+                    end.settimeout(PATIENCE)
+                for _ in range(200):
+                    silent.sendto(b"anybody?", place)
+                client.sendto(b"hello", place)
+                self.assertEqual(client.recv(10), b"hello")
+            self.assertEqual(server.status, 0)
+
+
 class Messages(unittest.TestCase):
     def run_server(self, *words):
         return subprocess.run([SERVER, *words], capture_output=True, text=True, timeout=PATIENCE)

@@ -42,6 +42,16 @@ static bool turn(weir_selector *selector, int64_t limit) {
   return here || elsewhere;
 }
 
+// Between runs nobody polls, so whoever watches the descriptor must find nothing there.
+static void fall_silent(weir_selector *selector) {
+  if (selector->timer_fd < 0) return;
+  selector->timer_when = -1;
+  (void)selector->calls->timer_set(selector->calls->context, selector->timer_fd, -1);
+  // Nobody waits for what the kernel has told, and what it cannot tell now it tells the next run.
+  weir_internal_selector_loop *loop = &selector->loops[0];
+  while (loop->backend->wait(loop, 0) == 0 && loop->event_count > 0) continue;
+}
+
 static int end(weir_selector *selector) {
   weir_internal_threads_join(selector);
   int result = weir_internal_loop_end(first_loop(selector));
@@ -49,6 +59,7 @@ static int end(weir_selector *selector) {
   if (result == -ECANCELED && selector->interrupt.happened) result = 0;
   weir_internal_interrupt_end(&selector->interrupt);
   selector->running = false;
+  fall_silent(selector);
   return result;
 }
 

@@ -140,6 +140,26 @@ TEST_F(Drive, TheDescriptorTellsOfTimers) {
 }
 
 // A kernel's pipe inside the selector, and the selector inside somebody else's epoll.
+// A host that goes on watching it between two runs must not spin.
+TEST_F(Drive, TheDescriptorIsSilentBetweenRuns) {
+  Start([] {
+    weir_job *sleeper = nullptr;
+    EXPECT_EQ(0, weir_testing::LaunchCoroutine([] { return weir_delay(5 * WEIR_MILLISECOND); },
+                                               nullptr, &sleeper));
+    EXPECT_EQ(0, weir_delay(WEIR_MILLISECOND));
+    weir_job_cancel(sleeper);
+    EXPECT_EQ(0, weir_job_wait(sleeper, nullptr));
+    weir_job_close(sleeper);
+    return 0;
+  });
+  EXPECT_TRUE(Readable(0));
+  while (Poll() == 1) EXPECT_TRUE(Readable(1000));
+  EXPECT_FALSE(Readable(20));
+  ASSERT_EQ(0, weir_selector_start(selector_, Call, &body_));
+  EXPECT_TRUE(Readable(0));
+  while (Poll() == 1) EXPECT_TRUE(Readable(1000));
+}
+
 TEST_F(Drive, TheDescriptorTellsOfOtherDescriptors) {
   int ends[2];
   ASSERT_EQ(0, pipe(ends));

@@ -208,23 +208,31 @@ TEST_F(Connect, ACancelledCoroutineDoesNotBegin) {
   });
 }
 
-TEST_F(Connect, AConnectionToItselfIsRefused) {
-  weir_internal_system_calls calls = weir_internal_kernel;
-  calls.connect = [](void *, int fd, const struct sockaddr *address, socklen_t size) {
-    // What the kernel may choose by chance, we choose on purpose.
-    int result = weir_internal_kernel.bind(nullptr, fd, address, size);
-    EXPECT_EQ(0, result);
-    return weir_internal_kernel.connect(nullptr, fd, address, size);
+// What the kernel may choose by chance, the callback chooses on purpose.
+int BindTo(int fd, void *argument) {
+  const weir_address *address = static_cast<const weir_address *>(argument);
+  return bind(fd, &address->socket.any, address->size) == 0 ? 0 : -errno;
+}
+
+TEST_F(Connect, AConnectionToItselfIsRefusedByWhateverName) {
+  const char *const places[][2] = {
+      {"127.0.0.1", "127.0.0.1"}, {"127.0.0.1", "0.0.0.0"},   {"::1", "::1"}, {"::1", "::"},
+      {"::1", "::1%lo"},          {"127.0.0.1", "localhost"},
   };
-  weir_selector_options options = {};
-  options.system_calls = &calls;
-  ExpectRun(options, [] {
-    RawSocket reserved;
-    uint16_t port = static_cast<uint16_t>(reserved.Reserve());
-    reserved.Close();
-    weir_connection *connection = nullptr;
-    EXPECT_EQ(-ECONNREFUSED, ConnectTo("127.0.0.1", port, &connection));
-    EXPECT_EQ(nullptr, connection);
+  ExpectRun([&] {
+    for (const auto &[own, host] : places) {
+      RawSocket reserved;
+      uint16_t port = static_cast<uint16_t>(reserved.Reserve());
+      reserved.Close();
+      weir_address local = {};
+      EXPECT_EQ(0, weir_address_parse(&local, own, port));
+      weir_tcp_builder tcp = Tcp();
+      tcp.options.prepare = BindTo;
+      tcp.options.prepare_argument = &local;
+      weir_connection *connection = nullptr;
+      EXPECT_EQ(-ECONNREFUSED, weir_tcp_connect(tcp, &connection, host, port)) << host;
+      EXPECT_EQ(nullptr, connection);
+    }
     return 0;
   });
 }

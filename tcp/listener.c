@@ -66,6 +66,13 @@ static int set_up(weir_listener *listener, int fd, const weir_address *address, 
   return result;
 }
 
+// While its socket is open, so that the file cannot be that of a successor.
+static void remove_file(weir_listener *listener) {
+  weir_internal_socket_file_remove(weir_internal_selector_calls(listener->selector),
+                                   &listener->address.socket.local, &listener->file);
+  listener->file = (weir_internal_socket_file){0};
+}
+
 // Opens a socket that listens on |address|. On failure nothing is left of it.
 static int listen_on(weir_listener *listener, weir_internal_shard *shard,
                      const weir_address *address, bool dual_stack) {
@@ -75,7 +82,10 @@ static int listen_on(weir_listener *listener, weir_internal_shard *shard,
   if (fd < 0) return fd;
   weir_internal_descriptor_open(&shard->descriptor, listener->selector, fd, false);
   int result = set_up(listener, fd, address, dual_stack);
-  if (result < 0) weir_internal_descriptor_close(&shard->descriptor);
+  if (result < 0) {
+    remove_file(listener);
+    weir_internal_descriptor_close(&shard->descriptor);
+  }
   return result;
 }
 
@@ -133,8 +143,6 @@ static weir_listener *allocate(const weir_tcp_builder *tcp, bool shards) {
 }
 
 static void release(weir_listener *listener) {
-  weir_internal_socket_file_remove(weir_internal_selector_calls(listener->selector),
-                                   &listener->address.socket.local, &listener->file);
   // Legal for those that are closed, or were never open.
   for (size_t i = 0; i < listener->shard_count; i++) {
     weir_internal_descriptor_close(&listener->shards[i].descriptor);
@@ -187,6 +195,7 @@ uint16_t weir_listener_port(const weir_listener *listener) {
 // Closing
 
 typedef struct shard_close {
+  weir_listener *listener;
   weir_internal_shard *shard;
   weir_internal_reply left;
   bool waits;  // somebody still holds it
@@ -198,15 +207,17 @@ static void close_here(void *argument) {
   weir_internal_shard *shard = self->shard;
   shard->closing = true;
   weir_internal_descriptor_interrupt(&shard->descriptor, WEIR_INTERNAL_READ, WEIR_E_CLOSED);
-  // Now nothing is pending. The port is free before anybody else runs, and an acceptor that waits
+  // Now nothing is pending. The place is free before anybody else runs, and an acceptor that waits
   // for a file descriptor gets one.
+  remove_file(self->listener);
   weir_internal_descriptor_close(&shard->descriptor);
   self->waits = shard->inside > 0;
   if (self->waits) shard->left = &self->left;
 }
 
-static void close_shard(weir_internal_shard *shard, weir_internal_loop *loop) {
-  shard_close self = {.shard = shard};
+static void close_shard(weir_listener *listener, weir_internal_shard *shard,
+                        weir_internal_loop *loop) {
+  shard_close self = {.listener = listener, .shard = shard};
   weir_internal_reply_init(&self.left);
   weir_internal_loop_call(loop, close_here, &self, "close");
   if (self.waits) weir_internal_reply_await(&self.left, "close");
@@ -221,7 +232,7 @@ int weir_listener_close(weir_listener *listener) {
   for (size_t i = 0; i < listener->shard_count; i++) {
     weir_internal_shard *shard = &listener->shards[i];
     weir_internal_loop *loop = __atomic_load_n(&shard->loop, __ATOMIC_ACQUIRE);
-    close_shard(shard, loop != NULL ? loop : here);
+    close_shard(listener, shard, loop != NULL ? loop : here);
   }
   release(listener);
   return 0;

@@ -15,6 +15,9 @@ int weir_internal_tcp_check_options(const weir_tcp_options *options) {
   if (options->send_buffer < 0 || options->receive_buffer < 0) return -EINVAL;
   if (options->keep_alive_idle < 0 || options->keep_alive_interval < 0) return -EINVAL;
   if (options->keep_alive_count < 0 || options->user_timeout < 0) return -EINVAL;
+  bool tuned = options->keep_alive_idle > 0 || options->keep_alive_interval > 0 ||
+               options->keep_alive_count > 0;
+  if (tuned && !options->keep_alive) return -EINVAL;
   if (options->read.capacity > LARGEST_CHANNEL || options->read.line_limit > LARGEST_CHANNEL) {
     return -EINVAL;
   }
@@ -82,6 +85,7 @@ int weir_internal_tcp_set_stream_options(const weir_internal_system_calls *calls
   // An urgent mark becomes an ordinary byte of the stream. Otherwise a read stops at the mark, and
   // what looks like a drained socket is not one: see |short_is_dry| of the descriptor.
   int result = set(calls, fd, SOL_SOCKET, SO_OOBINLINE, 1);
+  if (result == 0 && options->reuse_port) result = set(calls, fd, SOL_SOCKET, SO_REUSEPORT, 1);
   if (result == 0 && !options->delay) result = set(calls, fd, IPPROTO_TCP, TCP_NODELAY, 1);
   if (result == 0) result = set_buffers(calls, fd, options);
   if (result == 0 && options->type_of_service != 0) {
@@ -112,7 +116,6 @@ int weir_internal_tcp_set_listener_options(const weir_internal_system_calls *cal
   // Without it a server could not start again while clients of its predecessor are in TIME_WAIT. On
   // Linux it does not let two listeners share a port.
   if (!options->exclusive_address) result = set(calls, fd, SOL_SOCKET, SO_REUSEADDR, 1);
-  if (result == 0 && options->reuse_port) result = set(calls, fd, SOL_SOCKET, SO_REUSEPORT, 1);
   return result;
 }
 

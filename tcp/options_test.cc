@@ -89,6 +89,21 @@ TEST_F(TcpOptions, ReachListenersAndBothEnds) {
   });
 }
 
+TEST_F(TcpOptions, ReusePortIsForBothToo) {
+  ExpectRun([] {
+    weir_tcp_builder tcp = WithAll();
+    tcp.options.reuse_port = true;
+    weir_listener *listener = Bind("127.0.0.1", 0, tcp);
+    Expect(fd_seen, {SOL_SOCKET, SO_REUSEPORT, 1});
+    weir_connection *connection = nullptr;
+    EXPECT_EQ(0, weir_tcp_connect(tcp, &connection, "127.0.0.1", weir_listener_port(listener)));
+    Expect(fd_seen, {SOL_SOCKET, SO_REUSEPORT, 1});
+    weir_connection_set_close_timeout(connection, 0);
+    EXPECT_EQ(0, weir_connection_close(connection));
+    return weir_listener_close(listener);
+  });
+}
+
 TEST_F(TcpOptions, OutOfRangeAreRefused) {
   ExpectRun([] {
     int weir_tcp_options::*const numbers[] = {
@@ -106,6 +121,10 @@ TEST_F(TcpOptions, OutOfRangeAreRefused) {
     weir_tcp_builder tcp = Tcp();
     tcp.options.socket_timeout = -1;
     weir_listener *listener = nullptr;
+    EXPECT_EQ(-EINVAL, weir_tcp_bind(tcp, &listener, "127.0.0.1", 0));
+    // What would have no effect.
+    tcp = Tcp();
+    tcp.options.keep_alive_count = 3;
     EXPECT_EQ(-EINVAL, weir_tcp_bind(tcp, &listener, "127.0.0.1", 0));
     return 0;
   });

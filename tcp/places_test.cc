@@ -8,11 +8,13 @@
 
 #include <fstream>
 #include <string>
+#include <vector>
 
 #include "testing/expect_coroutine.h"
 #include "testing/leak_checked_test.h"
 #include "testing/tcp_pair.h"
 #include "testing/unix_path.h"
+#include "testing/virtual_clock.h"
 #include "weir/tcp.h"
 
 namespace {
@@ -364,6 +366,30 @@ TEST_F(UnixStream, TheFileGoesWithTheListener) {
   });
 }
 
+// Those whom the close wakes may begin anew before it returns.
+TEST_F(UnixStream, TheFileOfASuccessorStays) {
+  for (bool exclusive : {false, true}) {
+    ExpectRun([exclusive] {
+      std::string path = FreeUnixPath();
+      weir_listener *first = Listen(Unix(path));
+      weir_listener *second = nullptr;
+      weir_job *job = LaunchJob([&] {
+        weir_connection *nobody = nullptr;
+        EXPECT_EQ(WEIR_E_CLOSED, weir_accept(first, &nobody));
+        weir_tcp_builder tcp = Tcp();
+        tcp.options.exclusive_address = exclusive;
+        second = Listen(Unix(path), tcp);
+        return 0;
+      });
+      EXPECT_EQ(0, weir_yield());
+      EXPECT_EQ(0, weir_listener_close(first));
+      EXPECT_EQ(0, EndOf(job));
+      EXPECT_TRUE(Exists(path));
+      return weir_listener_close(second);
+    });
+  }
+}
+
 TEST_F(UnixStream, AStaleFileIsReplacedAndNoOther) {
   ExpectRun([] {
     std::string path = FreeUnixPath();
@@ -400,6 +426,32 @@ TEST_F(UnixStream, WhatIsNotThereIsReported) {
     weir_address no_folder = Unix("no-such-folder/socket");
     EXPECT_EQ(-ENOENT, weir_tcp_bind_address(Tcp(), &listener, &no_folder));
     return 0;
+  });
+}
+
+TEST_F(UnixStream, ConnectOptionsAreCheckedAndItsTimeoutCounts) {
+  weir_testing::VirtualClock clock;
+  weir_selector_options options = clock.options();
+  ExpectRun(options, [] {
+    weir_address place = Unix(FreeUnixName());
+    weir_tcp_builder tcp = Tcp();
+    tcp.options.backlog = 1;
+    weir_listener *listener = Listen(place, tcp);
+    std::vector<weir_connection *> clients;
+    tcp.options.connect.timeout = -1;
+    weir_connection *client = nullptr;
+    EXPECT_EQ(-EINVAL, weir_tcp_connect_address(tcp, &client, &place));
+    tcp.options.connect.timeout = WEIR_SECOND;
+    int result;
+    while ((result = weir_tcp_connect_address(tcp, &client, &place)) == 0) {
+      clients.push_back(client);
+    }
+    EXPECT_EQ(-ETIMEDOUT, result);
+    for (weir_connection *each : clients) {
+      weir_connection_abort(each);
+      weir_connection_close(each);
+    }
+    return weir_listener_close(listener);
   });
 }
 

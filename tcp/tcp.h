@@ -70,7 +70,7 @@ typedef struct weir_tcp_options {
   // |keep_alive_idle| seconds, then every |keep_alive_interval| seconds, and gives the connection
   // up after |keep_alive_count| times; 0 of these leaves it to the kernel (tcp(7)). Off by default.
   bool keep_alive;
-  int keep_alive_idle;
+  int keep_alive_idle;  // these three without |keep_alive| are -EINVAL
   int keep_alive_interval;
   int keep_alive_count;
   int user_timeout;  // TCP_USER_TIMEOUT: milliseconds that output may stay unacknowledged
@@ -85,9 +85,9 @@ typedef struct weir_tcp_options {
   int64_t socket_timeout;
   // Called with the socket's file descriptor when the other options are set, before bind(2) and
   // connect(2), once for each socket: for options that have no field here. What it sets on a
-  // listener holds for accepted connections as far as the kernel hands it down. Returns 0; or a
-  // negative code, with which binding or connecting then fails. Must neither suspend nor close
-  // |fd|.
+  // listener holds for accepted connections as far as the kernel hands it down, which it does not
+  // for unix sockets. Returns 0; or a negative code, with which binding or connecting then fails.
+  // Must neither suspend nor close |fd|.
   int (*prepare)(int fd, void *argument);
   void *prepare_argument;
   bool shards;            // of listeners: one for each loop; see weir_tcp_serve

@@ -15,12 +15,9 @@ namespace weir_testing {
 namespace {
 
 // The text of an address without its port.
-std::string HostOf(const sockaddr *address, socklen_t size) {
-  weir_address copy = {};
-  copy.size = size;
-  memcpy(&copy.socket, address, size);
+std::string HostOf(const weir_address &address) {
   char text[WEIR_ADDRESS_TEXT_SIZE];
-  std::string host = weir_address_format(&copy, text);
+  std::string host = weir_address_format(&address, text);
   host.resize(host.rfind(':'));
   return host.front() == '[' ? host.substr(1, host.size() - 2) : host;
 }
@@ -50,6 +47,9 @@ ScriptedNetwork::ScriptedNetwork() : calls_(weir_internal_kernel) {
   };
   calls_.local_address = [](void *self, int fd, sockaddr *address, socklen_t *size) {
     return Self(self)->LocalAddress(fd, address, size);
+  };
+  calls_.remote_address = [](void *self, int fd, sockaddr *address, socklen_t *size) {
+    return Self(self)->RemoteAddress(fd, address, size);
   };
   calls_.shutdown = [](void *, int, int) { return 0; };
   calls_.close = [](void *self, int fd) { return Self(self)->Close(fd); };
@@ -107,7 +107,9 @@ int ScriptedNetwork::OpenSocket() {
 int ScriptedNetwork::Connect(int fd, const sockaddr *address, socklen_t size) {
   if (address->sa_family == AF_UNSPEC) return 0;  // an abort
   Socket &socket = sockets_[fd];
-  socket.peer = HostOf(address, size);
+  socket.remote.size = size;
+  memcpy(&socket.remote.socket, address, size);
+  socket.peer = HostOf(socket.remote);
   Log("connect " + socket.peer);
   const auto found = peers_.find(socket.peer);
   if (found == peers_.end()) return -EINPROGRESS;
@@ -133,6 +135,13 @@ int ScriptedNetwork::LocalAddress(int fd, sockaddr *address, socklen_t *size) {
   }
   memcpy(address, &local.socket, local.size);
   *size = local.size;
+  return 0;
+}
+
+int ScriptedNetwork::RemoteAddress(int fd, sockaddr *address, socklen_t *size) {
+  const weir_address &remote = sockets_[fd].remote;
+  memcpy(address, &remote.socket, remote.size);
+  *size = remote.size;
   return 0;
 }
 

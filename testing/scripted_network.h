@@ -56,6 +56,7 @@ class ScriptedNetwork {
   };
   struct Socket {
     std::string peer;  // empty: not asked for
+    weir_address remote = {};
     int64_t due = WEIR_FOREVER;
     int result = 0;
   };
@@ -68,6 +69,7 @@ class ScriptedNetwork {
   int Connect(int fd, const sockaddr *address, socklen_t size);
   int PendingError(int fd, void *value);
   int LocalAddress(int fd, sockaddr *address, socklen_t *size);
+  int RemoteAddress(int fd, sockaddr *address, socklen_t *size);
   int Close(int fd);
   int Wait(int epoll, epoll_event *events, int count, int64_t timeout);
   int64_t NextDue() const;

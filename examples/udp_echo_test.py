@@ -94,23 +94,6 @@ class Echo(unittest.TestCase):
                 self.assertEqual(client.recv(100), b"still there?")
         self.assertEqual(server.status, 0)
 
-    def test_a_client_that_does_not_read_does_not_stop_it(self):
-        with tempfile.TemporaryDirectory(dir="/tmp") as folder:
-            path = os.path.join(folder, "echo")
-            with Server(f"unix:{path}") as server, \
-                    socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as deaf, \
-                    socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as client:
-                deaf.bind("")  # an abstract name that the kernel chooses
-                deaf.settimeout(PATIENCE)
-                # More than the queues of both hold.
-                for _ in range(100):
-                    deaf.sendto(b"and another thing", path)
-                client.bind("")
-                client.settimeout(PATIENCE)
-                client.sendto(b"my turn?", path)
-                self.assertEqual(client.recv(100), b"my turn?")
-            self.assertEqual(server.status, 0)
-
     def test_netcat(self):
         if shutil.which("nc") is None:
             self.skipTest("no nc")

@@ -82,16 +82,14 @@ static int check_address(const weir_udp_socket *socket, const weir_address *addr
 static int send_one(weir_udp_socket *socket, weir_bytes data, const weir_address *address) {
   int result = check_address(socket, address);
   if (result < 0) return result;
-  // The kernel writes into neither.
+  // Nothing is written through these pointers.
   weir_internal_operation operation = {
       .kind = WEIR_INTERNAL_SEND_TO,
       .with.datagram = {.data = (void *)(uintptr_t)data.data, .size = data.size},
   };
-  weir_address to;
   if (!socket->connected) {
-    to = *address;
-    operation.with.datagram.address = &to.socket.any;
-    operation.with.datagram.address_size = &to.size;
+    operation.with.datagram.address = (struct sockaddr *)(uintptr_t)&address->socket;
+    operation.with.datagram.address_size = (socklen_t *)(uintptr_t)&address->size;
   }
   result = await_sent(socket, &operation);
   return result < 0 ? result : 0;

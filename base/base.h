@@ -42,6 +42,13 @@ enum weir_error {
   WEIR_E_TLS_CERTIFICATE = -10006,  // the peer's certificate was refused
   WEIR_E_TLS_PROTOCOL = -10007,     // the peer broke the TLS protocol
   WEIR_E_LINE_UNTERMINATED = -10008,  // the stream ended where a line had to end
+  WEIR_E_TLS_ALERT = -10021,          // the peer refused with a fatal alert (RFC 8446, 6.2)
+  WEIR_E_TLS_NO_AGREEMENT = -10022,   // no version, cipher suite, group or protocol in common
+  WEIR_E_TLS_LIBRARY = -10023,        // BoringSSL failed, which is nobody's fault outside
+  WEIR_E_TLS_PEM = -10024,            // not PEM (RFC 7468), or with something else in it
+  WEIR_E_TLS_CHAIN = -10025,          // certificates that cannot be read, or are no chain
+  WEIR_E_TLS_KEY = -10026,            // a private key that cannot be used with its certificate
+  WEIR_E_TLS_NO_ROOTS = -10027,       // nobody is trusted
 };
 
 // weir_error_name returns the name of |code| as a C programmer writes it ("ECONNREFUSED",

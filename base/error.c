@@ -152,6 +152,13 @@ static const struct {
     {WEIR_E_TLS_CERTIFICATE, "WEIR_E_TLS_CERTIFICATE", "peer's certificate was refused"},
     {WEIR_E_TLS_PROTOCOL, "WEIR_E_TLS_PROTOCOL", "peer broke the TLS protocol"},
     {WEIR_E_LINE_UNTERMINATED, "WEIR_E_LINE_UNTERMINATED", "stream ended within a line"},
+    {WEIR_E_TLS_ALERT, "WEIR_E_TLS_ALERT", "peer refused with a TLS alert"},
+    {WEIR_E_TLS_NO_AGREEMENT, "WEIR_E_TLS_NO_AGREEMENT", "no TLS parameters in common"},
+    {WEIR_E_TLS_LIBRARY, "WEIR_E_TLS_LIBRARY", "TLS library failed"},
+    {WEIR_E_TLS_PEM, "WEIR_E_TLS_PEM", "not the PEM text that was expected"},
+    {WEIR_E_TLS_CHAIN, "WEIR_E_TLS_CHAIN", "not a certificate chain"},
+    {WEIR_E_TLS_KEY, "WEIR_E_TLS_KEY", "private key cannot be used with the certificate"},
+    {WEIR_E_TLS_NO_ROOTS, "WEIR_E_TLS_NO_ROOTS", "no trusted root certificates"},
 };
 
 enum { OWN_ERROR_COUNT = sizeof own_errors / sizeof own_errors[0] };

@@ -17,6 +17,7 @@ typedef struct check {
   X509_STORE_CTX *context;
   STACK_OF(X509) * others;  // all but the first
   X509 *leaf;
+  X509 *culprit;  // NULL: not known
   int verify_result;
   int depth;
   const char *words;
@@ -62,8 +63,8 @@ static int prepare(check *self, X509_STORE *roots, bool peer_is_server,
     return -ENOMEM;
   }
   X509_VERIFY_PARAM *parameters = X509_STORE_CTX_get0_param(self->context);
-  // Ours is the first way up that is found, and every certificate that is trusted ends it, whether
-  // it has signed itself or not.
+  // Roots are looked for before what the peer has sent, and whatever is trusted ends the chain,
+  // whether it has signed itself or not.
   X509_VERIFY_PARAM_set_flags(parameters, X509_V_FLAG_TRUSTED_FIRST | X509_V_FLAG_PARTIAL_CHAIN);
   return set_name(parameters, name) ? 0 : -ENOMEM;
 }
@@ -72,6 +73,7 @@ static int verify(check *self) {
   if (X509_verify_cert(self->context) == 1) return 0;
   self->verify_result = X509_STORE_CTX_get_error(self->context);
   self->depth = X509_STORE_CTX_get_error_depth(self->context);
+  self->culprit = X509_STORE_CTX_get_current_cert(self->context);
   if (self->verify_result == X509_V_ERR_OUT_OF_MEM) return -ENOMEM;
   // It must not pass for accepted, whatever happens.
   if (self->verify_result == X509_V_OK) self->verify_result = X509_V_ERR_UNSPECIFIED;
@@ -87,6 +89,7 @@ static int check_strength(check *self) {
   for (size_t i = 0; i < count; i++) {
     X509 *certificate = sk_X509_value(built, i);
     self->depth = (int)i;
+    self->culprit = certificate;
     self->words = weir_internal_tls_certificate_weakness(certificate);
     self->verify_result = WEIR_TLS_VERIFY_WEAK_KEY;
     if (self->words != NULL) return WEIR_E_TLS_CERTIFICATE;
@@ -113,10 +116,7 @@ static int describe(const check *self, weir_tls_failure *failure, uint8_t *out_a
   if (self->verify_result < WEIR_TLS_VERIFY_WEAK_KEY) {
     *out_alert = (uint8_t)SSL_alert_from_verify_result(self->verify_result);
   }
-  X509 *culprit = self->leaf;
-  if (self->context != NULL && X509_STORE_CTX_get_current_cert(self->context) != NULL) {
-    culprit = X509_STORE_CTX_get_current_cert(self->context);
-  }
+  X509 *culprit = self->culprit != NULL ? self->culprit : self->leaf;
   char subject[96] = "?";
   if (culprit != NULL) weir_internal_tls_certificate_subject(subject, sizeof subject, culprit);
   bool is_name = self->verify_result == X509_V_ERR_HOSTNAME_MISMATCH ||

@@ -11,6 +11,7 @@
 #include "tls/internal/load.h"
 #include "tls/internal/pem.h"
 #include "tls/internal/private_key.h"
+#include "tls/internal/server_name.h"
 #include "tls/internal/settings.h"
 
 enum { FILE_LIMIT = 1024 * 1024 };
@@ -191,4 +192,12 @@ void weir_tls_credential_close(weir_tls_credential *credential) {
   if (credential == NULL) return;
   if (atomic_fetch_sub_explicit(&credential->references, 1, memory_order_acq_rel) != 1) return;
   free_credential(credential);
+}
+
+bool weir_internal_tls_credential_is_for(const weir_tls_credential *credential, const char *name) {
+  const weir_buffer *names = &credential->names;
+  for (size_t at = 0; at < names->size; at += strlen(names->data + at) + 1) {
+    if (weir_internal_tls_name_matches(names->data + at, name)) return true;
+  }
+  return false;
 }

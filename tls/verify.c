@@ -86,6 +86,7 @@ static enum ssl_verify_result_t judge(weir_internal_tls_handshake *handshake, ui
 static enum ssl_verify_result_t verify(SSL *ssl, uint8_t *out_alert) {
   weir_internal_tls_handshake *handshake = weir_internal_tls_handshake_of(ssl);
   if (handshake == NULL) return ssl_verify_invalid;
+  weir_internal_tls_state_of(handshake)->judged = true;
   return judge(handshake, out_alert);
 }
 
@@ -95,6 +96,7 @@ void weir_internal_tls_verify_peers(SSL_CTX *context, int mode) {
 }
 
 int weir_internal_tls_verify_again(weir_internal_tls_handshake *handshake, uint8_t *out_alert) {
+  if (weir_internal_tls_state_of(handshake)->judged) return 0;
   enum ssl_verify_result_t result = judge(handshake, out_alert);
   if (result == ssl_verify_retry) {
     handshake->task = NULL;

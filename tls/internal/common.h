@@ -78,6 +78,7 @@ typedef struct weir_internal_tls_state {
   // The check of the peer.
   weir_internal_tls_name name;
   weir_tls_trust *trust;
+  bool judged;  // BoringSSL asked
   weir_internal_tls_question check;
   weir_bytes *chain;
   size_t chain_size;
@@ -114,10 +115,13 @@ weir_internal_tls_common *weir_internal_tls_common_of_context(const SSL_CTX *con
 // weir_internal_tls_verify_peers has |context| ask for and check the peer's certificate.
 void weir_internal_tls_verify_peers(SSL_CTX *context, int mode);
 
-// weir_internal_tls_verify_again checks a peer that BoringSSL did not have to check, because it had
-// shown its chain in an earlier handshake, or has none. Returns as weir_internal_tls_agree.
+// weir_internal_tls_verify_again checks a peer whom BoringSSL had no reason to check, because it
+// had shown its chain in an earlier handshake, or has none. Returns as weir_internal_tls_agree.
 WEIR_MUST_USE int weir_internal_tls_verify_again(weir_internal_tls_handshake *handshake,
                                                  uint8_t *out_alert);
+
+// weir_internal_tls_signature_release frees what |signature| holds.
+void weir_internal_tls_signature_release(weir_internal_tls_signature *signature);
 
 // The two sides of weir_internal_tls_begin.
 WEIR_MUST_USE int weir_internal_tls_begin_client(weir_internal_tls_handshake *handshake);

@@ -59,7 +59,7 @@ static int add_certificate(chain *self, const weir_internal_pem_block *block) {
   }
   credential->chain_size = number;
   result = check_strength(certificate, number);
-  if (result == 0 && self->last != NULL) result = check_order(self->last, certificate, number);
+  if (result == 0 && self->last != NULL) result = check_order(certificate, self->last, number);
   if (self->last != self->first) X509_free(self->last);
   self->last = certificate;
   if (self->first == NULL) self->first = certificate;

@@ -113,12 +113,19 @@ weir_bytes weir_tls_peer_certificate(const weir_connection *connection, size_t n
 
 // What went wrong
 
+// What BoringSSL does not look at, and so has no number for.
+enum weir_tls_verify_result {
+  WEIR_TLS_VERIFY_WEAK_KEY = 1001,        // RSA of less than 2048 bits, or a curve hardly known
+  WEIR_TLS_VERIFY_WEAK_SIGNATURE = 1002,  // SHA-1 and the like
+};
+
 typedef struct weir_tls_failure {
   int code;             // what the function returned; 0: nothing has failed
   int alert;            // the fatal alert that was sent or received (RFC 8446, 6.2); -1 if none was
   bool alert_received;  // the peer sent it
-  // Why a certificate was refused: a number of BoringSSL's, X509_V_ERR_..., 0 if that is not the
-  // reason; and which: 0 is the peer's own, and each further one stands above the one before.
+  // Why a certificate was refused: a number of BoringSSL's, X509_V_ERR_..., or one of the above, 0
+  // if that is not the reason; and which: 0 is the peer's own, and each further one stands above
+  // the one before.
   int verify_result;
   int depth;
   bool plain_text;  // the peer sent something readable, such as HTTP, and no TLS

@@ -5,7 +5,8 @@
 //
 // Options are built once, from a builder that is a plain value; every mistake in it is found then.
 // What was built never changes, and may be used by any number of connections on any threads. It
-// also keeps the sessions that servers offer to resume, each for the name that was checked.
+// also keeps the sessions that servers offer to resume, each for the name that was checked; the
+// defaults, which all of the process share, keep none.
 //
 // Example:
 //   static const char *const protocols[] = {"h2", "http/1.1", NULL};
@@ -41,8 +42,8 @@ typedef struct weir_tls_terms {
   // that offers none of it, do not come together.
   const char *const *protocols;
   // Groups for the key exchange, the preferred one first, separated by colons. Default
-  // X25519MLKEM768, where the linked BoringSSL has it, X25519 and P-256. A list without P-256 shuts
-  // out TLS 1.2 peers with a certificate on that curve.
+  // X25519MLKEM768, where the linked BoringSSL has it, X25519, P-256 and P-384. A list without one
+  // of the last two shuts out TLS 1.2 peers with a certificate on that curve.
   const char *groups;
   int64_t handshake_timeout;  // nanoseconds; default 10 seconds; WEIR_FOREVER: none
   // A peer that ends its stream without close_notify has ended it in peace. Off by default: it is

@@ -318,6 +318,14 @@ int weir_internal_writer_put(weir_write_channel *channel, weir_internal_outgoing
   return result;
 }
 
+void weir_internal_writer_adopt(weir_write_channel *channel, char *buffer, size_t size,
+                                size_t count) {
+  weir_internal_writer_release(channel);
+  channel->buffer = buffer;
+  channel->size = (uint32_t)size;
+  channel->end = (uint32_t)count;
+}
+
 int weir_internal_writer_pass(weir_write_channel *channel, weir_bytes bytes, size_t *done) {
   weir_internal_outgoing text = weir_internal_outgoing_of(&bytes, 1, bytes.size);
   int result = 0;

@@ -39,6 +39,12 @@ typedef enum weir_internal_distant_abort {
   WEIR_INTERNAL_ABORT_READ,
 } weir_internal_distant_abort;
 
+// Whoever waits for the end of a close.
+typedef struct weir_internal_closer {
+  // Called once the connection is gone, with the result of its close. Does not suspend.
+  void (*ended)(struct weir_internal_closer *closer, int result);
+} weir_internal_closer;
+
 struct weir_connection {
   const weir_internal_transport *transport;
   // The loop of the first operation; NULL before it, so that a connection can be handed to the loop
@@ -55,7 +61,7 @@ struct weir_connection {
   weir_internal_closing closing;
   int outcome;                           // what the close returns if nothing else has failed
   bool expired;                          // the close takes no more time
-  struct weir_internal_closer *closer;   // the coroutine that waits for the close, or NULL
+  weir_internal_closer *closer;          // who waits for the close, or NULL
   weir_internal_timer timer;             // of the close
   weir_internal_loop_waiter background;  // linked while the loop sends or closes
   weir_internal_message abort_message;   // from another loop
@@ -158,6 +164,11 @@ void weir_internal_connection_idle(weir_connection *connection);
 
 // weir_internal_connection_close_on goes on with a close; the connection may be gone afterwards.
 void weir_internal_connection_close_on(weir_connection *connection);
+
+// weir_internal_connection_close_for closes |connection|, which belongs to this loop, without
+// suspending. Returns -EINPROGRESS, and |closer| is told when it is gone; or the result of the
+// close, and then it is gone already; or -EALREADY, and then nothing was done.
+int weir_internal_connection_close_for(weir_connection *connection, weir_internal_closer *closer);
 
 // weir_internal_connection_hurry lets a close take no more time. It may free the connection.
 void weir_internal_connection_hurry(weir_connection *connection);

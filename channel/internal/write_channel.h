@@ -77,6 +77,12 @@ WEIR_MUST_USE int weir_internal_writer_enter_at_once(weir_write_channel *channel
 WEIR_MUST_USE int weir_internal_writer_put(weir_write_channel *channel,
                                            weir_internal_outgoing *text);
 
+// weir_internal_writer_adopt makes |buffer|, which was taken from the pool of the connection for
+// |size| bytes and of which |count|, at most the capacity, are to be written, the channel's own.
+// The channel must have been entered, and hold nothing.
+void weir_internal_writer_adopt(weir_write_channel *channel, char *buffer, size_t size,
+                                size_t count);
+
 // weir_internal_writer_pass writes |bytes| that another channel holds, and adds to *done how many
 // were taken. Many go straight to the transport; few are gathered in the buffer. Suspends.
 WEIR_MUST_USE int weir_internal_writer_pass(weir_write_channel *channel, weir_bytes bytes,

@@ -69,12 +69,35 @@ static int prepare(check *self, X509_STORE *roots, bool peer_is_server,
   return set_name(parameters, name) ? 0 : -ENOMEM;
 }
 
+// BoringSSL says of several things that there is no issuer. Finds out which it is: the chain ends
+// with one who vouches for himself, or goes on with one who may not vouch for others.
+static void explain_missing_issuer(check *self) {
+  if (self->culprit == NULL) return;
+  if (X509_NAME_cmp(X509_get_subject_name(self->culprit), X509_get_issuer_name(self->culprit)) ==
+      0) {
+    self->verify_result = self->depth == 0 ? X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT
+                                           : X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN;
+    return;
+  }
+  for (size_t i = 0; i < sk_X509_num(self->others); i++) {
+    X509 *other = sk_X509_value(self->others, i);
+    if (X509_check_issued(other, self->culprit) != X509_V_ERR_KEYUSAGE_NO_CERTSIGN) continue;
+    self->verify_result = X509_V_ERR_INVALID_CA;
+    self->culprit = other;
+    self->depth++;
+    return;
+  }
+}
+
 static int verify(check *self) {
   if (X509_verify_cert(self->context) == 1) return 0;
   self->verify_result = X509_STORE_CTX_get_error(self->context);
   self->depth = X509_STORE_CTX_get_error_depth(self->context);
   self->culprit = X509_STORE_CTX_get_current_cert(self->context);
   if (self->verify_result == X509_V_ERR_OUT_OF_MEM) return -ENOMEM;
+  if (self->verify_result == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY) {
+    explain_missing_issuer(self);
+  }
   // It must not pass for accepted, whatever happens.
   if (self->verify_result == X509_V_OK) self->verify_result = X509_V_ERR_UNSPECIFIED;
   self->words = X509_verify_cert_error_string(self->verify_result);
@@ -122,7 +145,7 @@ static int describe(const check *self, weir_tls_failure *failure, uint8_t *out_a
   bool is_name = self->verify_result == X509_V_ERR_HOSTNAME_MISMATCH ||
                  self->verify_result == X509_V_ERR_IP_ADDRESS_MISMATCH;
   snprintf(failure->text, sizeof failure->text,
-           "the peer's certificate was refused: %s%s%.100s (number %d of the chain, %s)",
+           "the peer's certificate was refused: %s%s%.80s (number %d of the chain, %.60s)",
            self->words, is_name ? ": " : "", is_name ? name->text : "", self->depth, subject);
   return result;
 }

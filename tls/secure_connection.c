@@ -110,6 +110,12 @@ static int secure_write(void *context, const void *data, size_t size, bool wait)
   return result;
 }
 
+// That a peer who is gone did not get close_notify, and nothing else, is no loss.
+static int forgive(const weir_internal_tls_session *session, int result) {
+  bool is_gone = result == -EPIPE || result == -ECONNRESET;
+  return is_gone && session->has_ended && session->output_was_empty ? 0 : result;
+}
+
 static int secure_finish(void *context, bool wait) {
   weir_internal_tls_session *session = session_of(context);
   if (session->broken < 0) return session->broken;
@@ -127,7 +133,7 @@ static int secure_finish(void *context, bool wait) {
     result = weir_internal_tls_hand_over(session);
     if (result < 0) return result;
   }
-  return wait ? weir_flush(&session->below->writer) : 0;
+  return wait ? forgive(session, weir_flush(&session->below->writer)) : 0;
 }
 
 // The end
@@ -136,10 +142,7 @@ static void drop_below(weir_internal_tls_session *session, int result) {
   weir_connection *above = session->above;
   session->below = NULL;
   weir_internal_tls_drop_output(session);
-  // That a peer who is gone did not get close_notify, and nothing else, is no loss.
-  bool is_gone = result == -EPIPE || result == -ECONNRESET;
-  if (is_gone && session->has_ended && session->output_was_empty) result = 0;
-  if (above->outcome == 0) above->outcome = result;
+  if (above->outcome == 0) above->outcome = forgive(session, result);
 }
 
 static void below_ended(weir_internal_closer *closer, int result) {

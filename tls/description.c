@@ -40,8 +40,10 @@ static bool is_disagreement(int reason) {
   }
 }
 
-static int code_of_alert(int alert) {
-  switch (alert) {
+static int code_of_alert(const weir_internal_tls_session *session) {
+  // After the handshake such an alert only says that what came was no record of ours.
+  if (session->handshake == NULL) return WEIR_E_TLS_ALERT;
+  switch (session->alert) {
     case ALERT_PROTOCOL_VERSION:
     case ALERT_INSUFFICIENT_SECURITY:
     case ALERT_NO_APPLICATION_PROTOCOL:
@@ -58,10 +60,10 @@ static int code_of_error(const weir_internal_tls_session *session, uint32_t erro
   int reason = ERR_GET_REASON(error);
   if (reason == ERR_R_MALLOC_FAILURE) return -ENOMEM;
   if (reason == ERR_R_INTERNAL_ERROR) return WEIR_E_TLS_LIBRARY;
-  if (reason > ALERT_REASONS) return code_of_alert(session->alert);
+  if (reason > ALERT_REASONS) return code_of_alert(session);
   if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED) return WEIR_E_TLS_CERTIFICATE;
   if (reason == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE) return WEIR_E_TLS_CERTIFICATE;
-  return is_disagreement(reason) ? WEIR_E_TLS_NO_AGREEMENT : code;
+  return session->handshake != NULL && is_disagreement(reason) ? WEIR_E_TLS_NO_AGREEMENT : code;
 }
 
 static void append(weir_tls_failure *failure, const char *format, ...) WEIR_PRINTF_LIKE(2, 3);

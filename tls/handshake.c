@@ -75,6 +75,8 @@ static int do_task(weir_internal_tls_session *session) {
 static int step(weir_internal_tls_session *session) {
   weir_internal_tls_enter(session, true);
   int result = weir_internal_tls_leave(session, SSL_do_handshake(session->ssl));
+  // Anybody can send close_notify before there are keys.
+  if (result == 0) result = weir_internal_tls_describe(session, WEIR_E_TLS_TRUNCATED);
   // An alert leaves with the close.
   if (result < 0 && result != -EAGAIN && result != -EINPROGRESS) return result;
   int sent = weir_internal_tls_send(session);

@@ -145,7 +145,7 @@ static int describe(const check *self, weir_tls_failure *failure, uint8_t *out_a
   bool is_name = self->verify_result == X509_V_ERR_HOSTNAME_MISMATCH ||
                  self->verify_result == X509_V_ERR_IP_ADDRESS_MISMATCH;
   snprintf(failure->text, sizeof failure->text,
-           "the peer's certificate was refused: %s%s%.100s (number %d of the chain, %s)",
+           "the peer's certificate was refused: %s%s%.80s (number %d of the chain, %.60s)",
            self->words, is_name ? ": " : "", is_name ? name->text : "", self->depth, subject);
   return result;
 }

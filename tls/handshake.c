@@ -63,7 +63,7 @@ static int await_input(weir_internal_tls_session *session) {
 
 static int do_task(weir_internal_tls_session *session) {
   weir_internal_tls_handshake *handshake = session->handshake;
-  int (*task)(weir_internal_tls_handshake *handshake) = handshake->task;
+  int (*task)(weir_internal_tls_handshake * handshake) = handshake->task;
   handshake->task = NULL;
   if (task == NULL) return weir_internal_tls_describe(session, WEIR_E_TLS_LIBRARY);
   int result = weir_internal_writer_flush(&session->below->writer);
@@ -156,14 +156,8 @@ static int run(weir_internal_tls_session *session) {
 // Ends a connection whose handshake has failed, unless another coroutine closes it.
 static void end_below(weir_internal_tls_session *session, weir_connection *below) {
   bool has_alert = session != NULL && weir_internal_tls_unsent(session) > 0;
-  if (has_alert && weir_internal_writer_enter_at_once(&below->writer) == 0) {
-    size_t size = weir_internal_tls_unsent(session);
-    weir_bytes bytes = weir_bytes_of(session->output + session->output_start, size);
-    weir_internal_outgoing text = weir_internal_outgoing_of(&bytes, 1, size);
-    // Only as far as it goes without waiting.
-    if (size < weir_write_room(&below->writer)) (void)weir_internal_writer_put(&below->writer, &text);
-    (void)weir_internal_writer_leave(&below->writer, 0);
-  }
+  // As far as it goes without waiting; the close sends it.
+  if (has_alert) (void)weir_internal_tls_hand_over(session);
   int64_t most = has_alert ? ALERT_TIMEOUT : 0;
   if (below->close_timeout > most) below->close_timeout = most;
   weir_connection_close(below);

@@ -79,7 +79,7 @@ static int seal(weir_internal_tls_session *session, const void *data, size_t siz
   int handed_over = weir_internal_tls_hand_over(session);
   if (result <= 0) return result == 0 ? -EPIPE : result;
   return handed_over < 0 && weir_write_channel_cause(&session->below->writer) < 0 ? handed_over
-                                                                                 : result;
+                                                                                  : result;
 }
 
 // Waits until the connection below has sent everything. It does so without us as well, so that

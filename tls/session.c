@@ -2,11 +2,12 @@
 //
 // How BoringSSL is entered and left.
 
+#include "tls/internal/session.h"
+
 #include <assert.h>
 #include <openssl/err.h>
 
 #include "base/internal/memory.h"
-#include "tls/internal/session.h"
 
 // What is read in one call at most, so that a flood of records without data keeps nobody waiting.
 enum { INPUT_SIZE = 64 * 1024, FATAL_LEVEL = 2, CLOSE_NOTIFY = 0, USER_CANCELED = 90 };
@@ -46,8 +47,7 @@ int weir_internal_tls_session_create(weir_internal_tls_session **out, weir_conne
   } else {
     SSL_set_connect_state(session->ssl);
   }
-  SSL_set_mode(session->ssl,
-               SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  SSL_set_mode(session->ssl, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   SSL_set_info_callback(session->ssl, note_alert);
   SSL_set_shed_handshake_config(session->ssl, 1);
   *out = session;

@@ -17,6 +17,8 @@
 namespace weir_testing {
 namespace {
 
+constexpr uint16_t kVersions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
+
 class NegotiationTest : public LeakCheckedTest {
  protected:
   static void SetUpTestSuite() {
@@ -75,7 +77,7 @@ Credential *NegotiationTest::server_;
 Credential *NegotiationTest::rsa_;
 
 TEST_F(NegotiationTest, NoOldVersions) {
-  for (uint16_t version : {TLS1_VERSION, TLS1_1_VERSION}) {
+  for (uint16_t version : {uint16_t{TLS1_VERSION}, uint16_t{TLS1_1_VERSION}}) {
     ExpectNoAgreement(*server_, [=](SSL_CTX *context) {
       SSL_CTX_set_min_proto_version(context, TLS1_VERSION);
       SSL_CTX_set_max_proto_version(context, version);
@@ -235,7 +237,7 @@ TEST_F(NegotiationTest, WhoOffersNoProtocolGetsNone) {
 
 TEST_F(NegotiationTest, AClientMayRequireAProtocol) {
   const char *const ours[] = {"h2", nullptr};
-  for (uint16_t version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+  for (uint16_t version : kVersions) {
     weir_tls_terms terms = {};
     terms.protocols = ours;
     TlsOptions options = OptionsWith(terms, true);

@@ -18,6 +18,8 @@
 namespace weir_testing {
 namespace {
 
+constexpr uint16_t kVersions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
+
 // A check that suspends, notes whom it saw, and returns what it was told to.
 struct Watcher {
   std::vector<size_t> chain_sizes;
@@ -280,7 +282,7 @@ TEST_F(PeerCheckTest, AClientWithoutACertificate) {
   builder.check_argument = &watcher;
   TlsContext optional = Asking(WEIR_TLS_CLIENT_OPTIONAL, builder);
   TlsContext required = Asking(WEIR_TLS_CLIENT_REQUIRED);
-  for (uint16_t version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+  for (uint16_t version : kVersions) {
     BareTlsOptions client;
     client.max_version = version;
     watcher = {};

@@ -157,8 +157,8 @@ TEST_P(ResumptionTest, ReplacedCredentialsKeepSessions) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Both, ResumptionTest, ::testing::Values(WEIR_TLS_1_2, WEIR_TLS_1_3),
-                         [](const auto &info) {
-                           return info.param == WEIR_TLS_1_2 ? "Tls12" : "Tls13";
+                         [](const auto &test) {
+                           return test.param == WEIR_TLS_1_2 ? "Tls12" : "Tls13";
                          });
 
 }  // namespace

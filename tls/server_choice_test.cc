@@ -19,6 +19,8 @@
 namespace weir_testing {
 namespace {
 
+constexpr uint16_t kVersions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
+
 // A choice of the user's.
 struct Chooser {
   std::function<int(const weir_tls_client_hello &, weir_tls_credential **)> choose;
@@ -102,7 +104,7 @@ TEST_F(ServerChoiceTest, ByTheKindOfKey) {
     return Shown(context.get(), "a.test", client);
   };
   ExpectRun([&] {
-    for (uint16_t version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+    for (uint16_t version : kVersions) {
       EXPECT_EQ(edwards.leaf.Der(), shown_to(version, SSL_SIGN_ED25519));
       EXPECT_EQ(p384.leaf.Der(), shown_to(version, SSL_SIGN_ECDSA_SECP384R1_SHA384));
       EXPECT_EQ(rsa_->leaf.Der(), shown_to(version, SSL_SIGN_RSA_PSS_RSAE_SHA256));

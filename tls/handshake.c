@@ -176,10 +176,12 @@ static int make_session(weir_internal_tls_session **out, weir_connection *below,
   return weir_internal_tls_session_create(out, below, settings);
 }
 
-static int make_secure(weir_internal_tls_session **out, weir_connection *below,
+// *out_closed tells that another coroutine closes the connection, which may be gone.
+static int make_secure(weir_internal_tls_session **out, bool *out_closed, weir_connection *below,
                        const weir_tls_options *options, const weir_tls_context *context) {
   weir_internal_interruptible holder;
   int result = hold(below, &holder);
+  *out_closed = below->closing != WEIR_INTERNAL_OPEN;
   if (result < 0) return result;
   result = make_session(out, below, options, context);
   if (result == 0) {
@@ -187,6 +189,7 @@ static int make_secure(weir_internal_tls_session **out, weir_connection *below,
     result = run(*out);
     weir_timeout_end(timeout);
   }
+  *out_closed = below->closing != WEIR_INTERNAL_OPEN;
   return let_go(below, &holder, result);
 }
 
@@ -208,9 +211,7 @@ static int secure(weir_connection **connection, const weir_tls_options *options,
   int result = -ENOSPC;
   bool is_closed = false;
   if (weir_internal_stack_left() >= WEIR_INTERNAL_TLS_STACK) {
-    // Another coroutine that closes the connection owns it.
-    result = make_secure(&session, below, options, context);
-    is_closed = result == WEIR_E_CLOSED;
+    result = make_secure(&session, &is_closed, below, options, context);
   }
   if (!is_closed) (void)weir_open_write_channel(below, true);
   if (result == 0) result = weir_internal_tls_secure_connection(connection, session);

@@ -19,6 +19,7 @@ void weir_internal_writer_init(weir_write_channel *channel) {
 int weir_internal_writer_fail(weir_write_channel *channel, int failure) {
   if (channel->failure == 0) channel->failure = failure;
   channel->gone += weir_internal_writer_pending(channel);
+  channel->lost += weir_internal_writer_pending(channel);
   weir_internal_writer_release(channel);
   return channel->failure;
 }
@@ -282,6 +283,7 @@ static void send_at_once(weir_write_channel *channel, weir_internal_outgoing *te
   if (sent < 0) {
     weir_internal_writer_fail(channel, sent);
     channel->gone += text->size;  // taken and lost, as what a buffer holds would be
+    channel->lost += text->size;
     advance(text, text->size);
     return;
   }

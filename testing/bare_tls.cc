@@ -72,7 +72,9 @@ void BareTls::Note(const SSL *ssl, int kind, int value) {
 int BareTls::Receive() {
   char buffer[4096];
   int count = weir_read_available(weir_open_read_channel(connection_), buffer, sizeof buffer);
-  if (count > 0) EXPECT_EQ(count, BIO_write(input_, buffer, count));
+  if (count > 0) {
+    EXPECT_EQ(count, BIO_write(input_, buffer, count));
+  }
   return count > 0 ? 0 : count;
 }
 

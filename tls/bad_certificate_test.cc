@@ -154,7 +154,7 @@ TEST_P(BadCertificateTest, OfAClient) {
       EXPECT_EQ(nullptr, near);
     } else {
       EXPECT_EQ(0, result) << LastTlsFailure();
-      EXPECT_EQ(2, weir_write_string(weir_open_write_channel(near, true), "ok"));
+      EXPECT_EQ(0, weir_write_string(weir_open_write_channel(near, true), "ok"));
       EXPECT_EQ(0, weir_flush(weir_open_write_channel(near, true)));
     }
     weir_connection_close(near);
@@ -168,9 +168,9 @@ INSTANTIATE_TEST_SUITE_P(All, BadCertificateTest,
                          ::testing::Combine(::testing::ValuesIn(AllDefects()),
                                             ::testing::Values(uint16_t{TLS1_2_VERSION},
                                                               uint16_t{TLS1_3_VERSION})),
-                         [](const auto &info) {
-                           return std::string(NameOf(std::get<0>(info.param))) +
-                                  (std::get<1>(info.param) == TLS1_2_VERSION ? "In12" : "In13");
+                         [](const auto &test) {
+                           return std::string(NameOf(std::get<0>(test.param))) +
+                                  (std::get<1>(test.param) == TLS1_2_VERSION ? "In12" : "In13");
                          });
 
 }  // namespace

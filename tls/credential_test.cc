@@ -45,7 +45,9 @@ class CredentialTest : public LeakCheckedTest {
     int result = weir_tls_credential_create(&made, weir_bytes_of(chain.data(), chain.size()),
                                             weir_bytes_of(key.data(), key.size()), nullptr);
     EXPECT_EQ(result == 0, made != nullptr);
-    if (result < 0) EXPECT_EQ(result, weir_tls_last_failure(nullptr)->code);
+    if (result < 0) {
+      EXPECT_EQ(result, weir_tls_last_failure(nullptr)->code);
+    }
     weir_tls_credential_close(made);
     return result;
   }

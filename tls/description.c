@@ -26,6 +26,7 @@ static bool peer_speaks_plain_text(const weir_internal_tls_session *session) {
 
 static bool is_disagreement(int reason) {
   switch (reason) {
+    case SSL_R_HANDSHAKE_FAILURE_ON_CLIENT_HELLO:
     case SSL_R_NO_SHARED_CIPHER:
     case SSL_R_NO_SHARED_GROUP:
     case SSL_R_NO_COMMON_SIGNATURE_ALGORITHMS:

@@ -213,7 +213,7 @@ TEST_F(ContextTest, ClientsAreAskedByThoseWhoKnowWhomToTrust) {
   builder.check = nullptr;
   builder.client_authentication = WEIR_TLS_CLIENT_REQUIRED;
   ExpectRefused("there is no client_trust", builder);
-  builder.client_authentication = static_cast<weir_tls_client_authentication>(7);
+  builder.client_authentication = static_cast<weir_tls_client_authentication>(3);
   ExpectRefused("client_authentication is unknown", builder);
   builder.client_authentication = WEIR_TLS_CLIENT_OPTIONAL;
   builder.client_trust = trust.get();

@@ -77,6 +77,7 @@ static int seal(weir_internal_tls_session *session, const void *data, size_t siz
   result = SSL_write(session->ssl, data, (int)size);
   result = weir_internal_tls_leave(session, result);
   int handed_over = weir_internal_tls_hand_over(session);
+  session->data_end = weir_total_bytes_written(&session->below->writer);
   if (result <= 0) return result == 0 ? -EPIPE : result;
   return handed_over < 0 && weir_write_channel_cause(&session->below->writer) < 0 ? handed_over
                                                                                   : result;
@@ -110,30 +111,33 @@ static int secure_write(void *context, const void *data, size_t size, bool wait)
   return result;
 }
 
-// That a peer who is gone did not get close_notify, and nothing else, is no loss.
+// That a peer who is gone did not get close_notify, or a session ticket, but all data, is no loss.
 static int forgive(const weir_internal_tls_session *session, int result) {
   bool is_gone = result == -EPIPE || result == -ECONNRESET;
-  return is_gone && session->has_ended && session->output_was_empty ? 0 : result;
+  return is_gone && session->data_was_sent ? 0 : result;
+}
+
+static int send_close_notify(weir_internal_tls_session *session, bool wait) {
+  int result = weir_internal_tls_make_room(session, 2 * WEIR_INTERNAL_TLS_OVERHEAD, wait);
+  if (result == 0) result = weir_internal_tls_reserve(session);
+  const weir_write_channel *output = &session->below->writer;
+  session->data_was_sent = output->gone - output->lost >= session->data_end;
+  if (result < 0) return forgive(session, result);
+  weir_internal_tls_enter(session, false);
+  // Its result only tells whether the peer has ended, too.
+  (void)SSL_shutdown(session->ssl);
+  ERR_clear_error();
+  session->entered = false;
+  session->has_ended = true;
+  return forgive(session, weir_internal_tls_hand_over(session));
 }
 
 static int secure_finish(void *context, bool wait) {
   weir_internal_tls_session *session = session_of(context);
   if (session->broken < 0) return session->broken;
-  if (!session->has_ended) {
-    int result = weir_internal_tls_make_room(session, 2 * WEIR_INTERNAL_TLS_OVERHEAD, wait);
-    if (result == 0) result = weir_internal_tls_reserve(session);
-    if (result < 0) return result;
-    session->output_was_empty = weir_write_pending(&session->below->writer) == 0;
-    weir_internal_tls_enter(session, false);
-    // Its result only tells whether the peer has ended, too.
-    (void)SSL_shutdown(session->ssl);
-    ERR_clear_error();
-    session->entered = false;
-    session->has_ended = true;
-    result = weir_internal_tls_hand_over(session);
-    if (result < 0) return result;
-  }
-  return wait ? forgive(session, weir_flush(&session->below->writer)) : 0;
+  int result = session->has_ended ? 0 : send_close_notify(session, wait);
+  if (result < 0 || !wait) return result;
+  return forgive(session, weir_flush(&session->below->writer));
 }
 
 // The end

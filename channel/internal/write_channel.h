@@ -21,6 +21,7 @@ struct weir_write_channel {
   uint32_t end;
   uint32_t capacity;
   uint64_t gone;    // bytes that left the buffer, or never were in it
+  uint64_t lost;    // of these, what a failure has dropped
   int failure;      // of the transport, or the cause of a cancel; it stays
   bool busy;        // an operation is in flight
   bool auto_flush;  // as weir_open_write_channel says

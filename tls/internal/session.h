@@ -48,18 +48,19 @@ typedef struct weir_internal_tls_session {
   size_t output_size;
   size_t output_start;
   size_t output_end;
-  int broken;             // the failure that ended the session for good
-  int alert;              // the last that matters, sent or received; -1
-  bool alert_received;    // that
-  bool entered;           // BoringSSL is at work
-  bool out_of_memory;     // for what it wrote
-  bool input_ended;       // below
-  bool peer_has_ended;    // by close_notify
-  bool has_ended;         // we have sent close_notify
-  bool output_was_empty;  // before that
-  bool closing;           // the connection below
-  bool stopping;          // the connection above needs not be told of the end of the one below
-  bool lingering;         // the close above waits for the one below
+  int broken;           // the failure that ended the session for good
+  int alert;            // the last that matters, sent or received; -1
+  bool alert_received;  // that
+  bool entered;         // BoringSSL is at work
+  bool out_of_memory;   // for what it wrote
+  bool input_ended;     // below
+  bool peer_has_ended;  // by close_notify
+  bool has_ended;       // we have sent close_notify
+  bool data_was_sent;   // before that
+  bool closing;         // the connection below
+  bool stopping;        // the connection above needs not be told of the end of the one below
+  bool lingering;       // the close above waits for the one below
+  uint64_t data_end;    // how many bytes the channel below had taken after the last data
   size_t first_count;
   char first[WEIR_INTERNAL_TLS_FIRST_BYTES];  // bytes that the peer sent
   char *protocol;                             // that was agreed on, as a string; NULL

@@ -54,11 +54,13 @@ bool TlsWorld::IsDisturbed() const { return wires_[0].touched() || wires_[1].tou
 bool TlsWorld::IsExcused(const Side &side, const Actor &actor, int result) const {
   const TlsWire &input = *side.plug.input;
   const Side &peer = *side.peer;
+  bool has_failed = input.tampered() || input.reset() || peer.failed || peer.plug.input->tampered();
   switch (result) {
     case -ECANCELED:
       return actor.cancelled;
     case -ECONNABORTED:
-      return side.aborted || side.closed;
+      // What breaks while nobody waits, as auto-flush sends, breaks the connection as a whole.
+      return side.aborted || side.closed || (side.auto_flush && has_failed);
     case WEIR_E_CLOSED:
       return side.closed || side.ending;
     case -ECONNRESET:
@@ -88,7 +90,7 @@ void TlsWorld::JudgeHandshake(Side &side, int result) {
     side.secure = true;
     side.disturbed = side.plug.input->tampered();
     side.records_begin = side.plug.output->sent().size();
-    weir_open_write_channel(side.connection, program_.auto_flush[&side == &sides_[0] ? 0 : 1]);
+    weir_open_write_channel(side.connection, side.auto_flush);
     return;
   }
   side.failed = true;
@@ -102,8 +104,9 @@ void TlsWorld::JudgeHandshake(Side &side, int result) {
     case WEIR_E_TLS_NO_AGREEMENT:
     case -ETIMEDOUT:
       return;
+    case WEIR_E_TLS_CERTIFICATE:
     case WEIR_E_TLS_TRUNCATED:
-      // Before there are keys anybody can send close_notify.
+      // Before there are keys anybody can change a certificate, or send close_notify.
       if (side.plug.input->tampered()) return;
       [[fallthrough]];
     default:
@@ -215,7 +218,7 @@ void TlsWorld::Write(Side &side, TlsStepKind kind, size_t size) {
   Launch(side.writer, "writing", [this, &side, kind, size] {
     if (side.closed) return;
     weir_write_channel *writer =
-        weir_open_write_channel(side.connection, program_.auto_flush[&side == &sides_[0] ? 0 : 1]);
+        weir_open_write_channel(side.connection, side.auto_flush);
     std::string bytes(size, '\0');
     for (size_t i = 0; i < size; i++) bytes[i] = Pattern(side, side.written + i);
     size_t done = 0;
@@ -238,7 +241,7 @@ void TlsWorld::Flush(Side &side) {
     if (side.closed) return;
     uint64_t before = side.written;
     weir_write_channel *writer =
-        weir_open_write_channel(side.connection, program_.auto_flush[&side == &sides_[0] ? 0 : 1]);
+        weir_open_write_channel(side.connection, side.auto_flush);
     int result = weir_flush(writer);
     if (result < 0) return JudgeFailure(side, side.writer, result);
     if (!side.closed && !side.aborted) side.flushed = before;

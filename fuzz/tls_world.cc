@@ -117,6 +117,7 @@ void TlsWorld::Prepare() {
     Side &side = sides_[i];
     side.name = i == 0 ? "client" : "server";
     side.peer = &sides_[1 - i];
+    side.auto_flush = program_.auto_flush[i];
     side.plug.input = &wires_[i];
     side.plug.output = &wires_[1 - i];
     side.connection = ConnectionOf(&side.plug, kHost);

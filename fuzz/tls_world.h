@@ -39,6 +39,7 @@ class TlsWorld {
   struct Side {
     const char *name = "";
     Side *peer = nullptr;
+    bool auto_flush = false;
     TlsPlug plug;
     weir_connection *connection = nullptr;
     Actor handshake, reader, writer, closer;

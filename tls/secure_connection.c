@@ -137,7 +137,7 @@ static int secure_finish(void *context, bool wait) {
   if (session->broken < 0) return session->broken;
   int result = session->has_ended ? 0 : send_close_notify(session, wait);
   if (result < 0 || !wait) return result;
-  return forgive(session, weir_flush(&session->below->writer));
+  return forgive(session, await_sent(session));
 }
 
 // The end

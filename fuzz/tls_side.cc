@@ -68,7 +68,9 @@ bool TlsWorld::IsExcused(const Side &side, const Actor &actor, int result) const
     case -EPIPE:
       return input.reset() || side.ending;
     case WEIR_E_TLS_TRUNCATED:
-      return input.ended() && !(peer.ended && input.complete() && !side.disturbed);
+      // To a peer who is gone close_notify need not have been sent.
+      return input.ended() &&
+             (!peer.ended || input.reset() || side.disturbed || !input.complete());
     case WEIR_E_TLS_PROTOCOL:
       return input.tampered();
     case WEIR_E_TLS_ALERT:

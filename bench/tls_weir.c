@@ -87,11 +87,15 @@ static int close_server(void *argument) {
 }
 
 static int disconnect(const pair *pair) {
-  int result = weir_launch(NULL, NULL, NULL, close_server, pair->server);
-  int closed = weir_connection_close(pair->client);
-  int waited = weir_scope_wait(NULL);
+  weir_job *job;
+  int server_closed = 0;
+  int result = weir_launch(NULL, &job, NULL, close_server, pair->server);
   if (result < 0) return result;
-  return closed < 0 ? closed : waited;
+  int closed = weir_connection_close(pair->client);
+  result = weir_job_wait(job, &server_closed);
+  weir_job_close(job);
+  if (result < 0) return result;
+  return closed < 0 ? closed : server_closed;
 }
 
 // Works
@@ -120,13 +124,16 @@ static int drink(void *argument) {
   do {
     result = weir_read_available(input, data, sizeof data);
   } while (result > 0);
-  return result == WEIR_E_END_OF_STREAM ? 0 : result;
+  return result == WEIR_E_END_OF_STREAM || result == WEIR_E_CLOSED ? 0 : result;
 }
 
 static int bulk(world *here) {
   static char data[BENCH_TLS_RECORD];
+  // As much as the ring of the program without Weir holds.
+  const weir_pipe_options wide = {.capacity = 64 * 1024};
   pair pair;
-  int result = connect_pair(here, &pair);
+  int result = weir_pipe(&pair.client, &pair.server, &wide);
+  if (result == 0) result = secure_pair(here, &pair);
   if (result == 0) result = weir_launch(NULL, NULL, NULL, drink, pair.server);
   if (result < 0) return result;
   weir_write_channel *output = weir_open_write_channel(pair.client, false);
@@ -142,17 +149,27 @@ static int bulk(world *here) {
   return waited < 0 ? waited : closed;
 }
 
+// Who is idle waits for bytes, in a coroutine whose stack is not of malloc.
+static int read_both(const pair *pair) {
+  int result = weir_launch(NULL, NULL, NULL, drink, pair->client);
+  return result < 0 ? result : weir_launch(NULL, NULL, NULL, drink, pair->server);
+}
+
 static int memory(world *here) {
   size_t count = (size_t)here->work->units;
   pair *pairs = (pair *)calloc(count, sizeof *pairs);
   if (pairs == NULL) return -ENOMEM;
+  // A pipe keeps its memory when it runs dry; of this one it is next to nothing.
+  const weir_pipe_options narrow = {.capacity = 64};
   pair first;  // with which what lives longer than a connection comes into being
   int result = connect_pair(here, &first);
   for (size_t i = 0; i < count && result == 0; i++) {
-    result = weir_pipe(&pairs[i].client, &pairs[i].server, NULL);
+    result = weir_pipe(&pairs[i].client, &pairs[i].server, &narrow);
   }
   int64_t before = bench_memory();
   for (size_t i = 0; i < count && result == 0; i++) result = secure_pair(here, &pairs[i]);
+  for (size_t i = 0; i < count && result == 0; i++) result = read_both(&pairs[i]);
+  if (result == 0) result = weir_yield();
   here->work->taken = bench_memory() - before;
   for (size_t i = 0; i < count && result == 0; i++) result = disconnect(&pairs[i]);
   free(pairs);

@@ -15,6 +15,7 @@
 #include "testing/channel_suspensions.h"
 #include "testing/expect_coroutine.h"
 #include "testing/secure_pair.h"
+#include "testing/tls_suspensions.h"
 
 namespace {
 
@@ -122,6 +123,23 @@ std::vector<SuspensionPoint> HandshakePoints() {
 
 INSTANTIATE_TEST_SUITE_P(Handshake, SuspensionMatrix, testing::ValuesIn(HandshakePoints()),
                          PointName);
+
+// Files
+
+INSTANTIATE_TEST_SUITE_P(Files, SuspensionMatrix, testing::ValuesIn(weir_testing::TlsLoadPoints()),
+                         PointName);
+
+TEST(SuspensionTable, NamesEveryFunctionThatSuspends) {
+  std::vector<SuspensionPoint> points = HandshakePoints();
+  for (const SuspensionPoint &point : weir_testing::TlsLoadPoints()) points.push_back(point);
+  weir_testing::ExpectComplete(
+      {"tls/tls.h", "tls/tls_context.h", "tls/tls_credential.h", "tls/tls_options.h"}, points,
+      {"weir_tls_context_build", "weir_tls_context_close", "weir_tls_context_replace_credentials",
+       "weir_tls_credential_close", "weir_tls_credential_create",
+       "weir_tls_dangerously_trust_anyone", "weir_tls_get_information", "weir_tls_last_failure",
+       "weir_tls_library", "weir_tls_options_build", "weir_tls_options_close",
+       "weir_tls_peer_certificate", "weir_tls_trust_close", "weir_tls_trust_create"});
+}
 
 // Channels
 

@@ -33,7 +33,8 @@ constexpr unsigned char kPaint = 0xa5;
 __attribute__((noinline)) uintptr_t Paint() {
   volatile unsigned char area[kMost + 4096];
   for (volatile unsigned char &byte : area) byte = kPaint;
-  return reinterpret_cast<uintptr_t>(&area[0]);
+  const auto end = reinterpret_cast<uintptr_t>(&area[0]);
+  return end;
 }
 
 // How many of the bytes below |top| were used, down to what Paint has filled.

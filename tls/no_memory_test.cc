@@ -214,7 +214,7 @@ TEST_F(NoMemoryTest, NobodyIsLetInForLackOfMemory) {
       return 0;
     };
     ForEachFailure(
-        attempt, [](int) {}, 7);
+        attempt, [](int) {}, 11);
   }
 }
 

@@ -83,7 +83,7 @@ TEST_F(Handshake, APeerThatTricklesGetsNoMoreTime) {
   SecureWorld world;
   RunVirtually([&] {
     SecurePair pair = MakeWire(Wire::kPipe);
-    ExpectLaunch([&] {
+    weir_job *trickle = LaunchJob([&] {
       const unsigned char header[] = {0x16, 3, 1, 0x3f, 0};
       int result = 0;
       for (int i = 0; result == 0; i++) {
@@ -99,6 +99,7 @@ TEST_F(Handshake, APeerThatTricklesGetsNoMoreTime) {
     EXPECT_EQ(-ETIMEDOUT, weir_tls_server(&pair.far, world.context()));
     EXPECT_EQ(10 * WEIR_SECOND, now() - begin);
     EXPECT_LE(allocator().peak_block_bytes() - before, 64 * 1024);
+    EXPECT_EQ(0, EndOf(trickle));
   });
 }
 

@@ -148,9 +148,8 @@ Carrier MakeSecure(Wire wire, weir_tls_version version) {
   return {pair.near, pair.far};
 }
 
-Carrier OverPipe() { return MakeSecure(Wire::kPipe, WEIR_TLS_1_3); }
+Carrier OverPipe() { return MakeSecure(Wire::kPipe, WEIR_TLS_1_2); }
 Carrier OverTcp() { return MakeSecure(Wire::kTcp, WEIR_TLS_1_3); }
-Carrier OldOverTcp() { return MakeSecure(Wire::kTcp, WEIR_TLS_1_2); }
 
 std::vector<SuspensionPoint> ChannelPoints(const weir_testing::MakeCarrier &make) {
   std::vector<SuspensionPoint> points = weir_testing::ReadPoints(make);
@@ -162,8 +161,6 @@ std::vector<SuspensionPoint> ChannelPoints(const weir_testing::MakeCarrier &make
 INSTANTIATE_TEST_SUITE_P(Pipe, SuspensionMatrix, testing::ValuesIn(ChannelPoints(OverPipe)),
                          PointName);
 INSTANTIATE_TEST_SUITE_P(Tcp, SuspensionMatrix, testing::ValuesIn(ChannelPoints(OverTcp)),
-                         PointName);
-INSTANTIATE_TEST_SUITE_P(OldTcp, SuspensionMatrix, testing::ValuesIn(ChannelPoints(OldOverTcp)),
                          PointName);
 
 }  // namespace

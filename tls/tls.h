@@ -9,17 +9,19 @@
 // a server needs in weir/tls_context.h, and both, with certificates and keys, are made of
 // weir/tls_credential.h; this header includes them all.
 //
-// The end of a stream. weir_write_channel_close sends close_notify (RFC 8446, 6.1) and half-closes
-// the connection below: reading goes on. weir_connection_close sends it too, unless that was done,
-// and then closes the connection below as weir_connection_close does; it does not wait for the
-// peer's close_notify. A peer's close_notify ends reading with WEIR_E_END_OF_STREAM, and writing
-// goes on. A stream that ends without it was cut off, by whomever: reads return what came before,
-// and then WEIR_E_TLS_TRUNCATED.
+// The end of a stream. weir_write_channel_close sends close_notify (RFC 8446, 6.1), and reading
+// goes on; the connection below stays open both ways. weir_connection_close sends it too, unless
+// that was done, and closes the connection below; it does not wait for the peer's close_notify. A
+// peer's close_notify ends reading with WEIR_E_END_OF_STREAM, and writing goes on. A stream that
+// ends without it was cut off, by whomever: reads return what came before, and then
+// WEIR_E_TLS_TRUNCATED.
 //
 // What was written leaves in records of up to 16 KiB at weir_flush, when auto-flush sends it, or
-// when the channel is full; so small writes share a record. Reading and writing are independent of
-// each other and may happen in two coroutines. Keys are replaced when they have been used long
-// enough; the peer's wish to do so, and its close_notify, are seen by those who only write as well.
+// when the channel is full; so small writes share a record. A flush that is cut short when all is
+// sealed and the rest only waits for the peer returns 0; the loop sends it. Reading and writing are
+// independent of each other and may happen in two coroutines. Keys are replaced when they have been
+// used long enough; the peer's wish to do so, and its alerts, are seen by those who only write as
+// well. A connection that is idle holds no buffers.
 //
 // Besides what weir/read_channel.h and weir/write_channel.h name, reads and writes return
 // WEIR_E_TLS_TRUNCATED (reads only), WEIR_E_TLS_PROTOCOL when the peer breaks the protocol or what

@@ -160,8 +160,8 @@ TlsEnd MeetBareServer(const weir_tls_options *options, BareTlsOptions server, Ba
 TlsEnd MeetBareClient(BareTlsOptions client, const weir_tls_context *context, BareEnd *out_bare) {
   TlsEnd server;
   client.is_server = false;
-  Both([&](auto *near) { *out_bare = PlayBare(near, client); },
-       [&](auto *far) { server = PlayServer(far, context); });
+  Both([&](auto *near) { server = PlayServer(near, context); },
+       [&](auto *far) { *out_bare = PlayBare(far, client); });
   return server;
 }
 

@@ -48,7 +48,7 @@ struct TlsMeeting {
 TlsMeeting Meet(const weir_tls_options *options, const weir_tls_context *context,
                 const char *host = nullptr);
 
-// The same with a bare end on one side, in *out_bare.
+// The same with a bare end on one side, in *out_bare. That one is in a coroutine of its own.
 TlsEnd MeetBareServer(const weir_tls_options *options, BareTlsOptions server, BareEnd *out_bare,
                       const char *host = nullptr);
 TlsEnd MeetBareClient(BareTlsOptions client, const weir_tls_context *context, BareEnd *out_bare);

@@ -13,14 +13,9 @@
 #include <openssl/x509v3.h>
 #include <stdio.h>
 
-enum { LEAST_RSA_BITS = 2048 };
+#include "tls/internal/failure.h"
 
-// Whether BoringSSL lacked memory; empties its queue of errors.
-static bool lacked_memory(void) {
-  bool lacked = ERR_GET_REASON(ERR_peek_last_error()) == ERR_R_MALLOC_FAILURE;
-  ERR_clear_error();
-  return lacked;
-}
+enum { LEAST_RSA_BITS = 2048 };
 
 int weir_internal_tls_certificate_parse(CRYPTO_BUFFER **out_buffer, X509 **out, const uint8_t *data,
                                         size_t size) {
@@ -32,7 +27,9 @@ int weir_internal_tls_certificate_parse(CRYPTO_BUFFER **out_buffer, X509 **out, 
   }
   *out = X509_parse_from_buffer(*out_buffer);
   if (*out != NULL) return 0;
-  int result = lacked_memory() ? -ENOMEM : WEIR_E_TLS_CHAIN;
+  // Without a reason it was memory.
+  bool is_none = ERR_peek_error() != 0;
+  int result = weir_internal_tls_lacked_memory() || !is_none ? -ENOMEM : WEIR_E_TLS_CHAIN;
   CRYPTO_BUFFER_free(*out_buffer);
   *out_buffer = NULL;
   return result;
@@ -130,7 +127,7 @@ static int append_name(weir_buffer *out, const ASN1_STRING *name) {
 int weir_internal_tls_certificate_names(weir_buffer *out, X509 *certificate) {
   GENERAL_NAMES *names =
       (GENERAL_NAMES *)X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
-  int result = lacked_memory() ? -ENOMEM : 0;
+  int result = weir_internal_tls_lacked_memory() ? -ENOMEM : 0;
   for (size_t i = 0; names != NULL && result == 0 && i < sk_GENERAL_NAME_num(names); i++) {
     const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
     if (name->type == GEN_DNS) result = append_name(out, name->d.dNSName);

@@ -64,6 +64,13 @@ static void log_key(const SSL *ssl, const char *line) {
   self->key_log(self->key_log_argument, line);
 }
 
+// Fails because of something of ours that BoringSSL does not take. When it does not say why, it had
+// no memory.
+static int refused(const char *what) {
+  int code = ERR_peek_error() == 0 ? -ENOMEM : WEIR_E_TLS_LIBRARY;
+  return weir_internal_tls_fail(code, "BoringSSL refuses the %s", what);
+}
+
 static bool is_version(weir_tls_version version) {
   return version == WEIR_TLS_1_2 || version == WEIR_TLS_1_3;
 }
@@ -81,12 +88,13 @@ static int set_versions(SSL_CTX *context, const weir_tls_terms *terms) {
       SSL_CTX_set_max_proto_version(context, (uint16_t)max) == 1) {
     return 0;
   }
-  return weir_internal_tls_fail(WEIR_E_TLS_LIBRARY, "BoringSSL refuses the versions");
+  return refused("versions");
 }
 
 static int set_groups(SSL_CTX *context, const char *groups) {
   if (SSL_CTX_set1_curves_list(context, groups != NULL ? groups : DEFAULT_GROUPS) == 1) return 0;
-  return weir_internal_tls_fail(-EINVAL, "unknown to this BoringSSL: a group of \"%s\"",
+  return weir_internal_tls_fail(ERR_peek_error() == 0 ? -ENOMEM : -EINVAL,
+                                "unknown to this BoringSSL: a group of \"%s\"",
                                 groups != NULL ? groups : DEFAULT_GROUPS);
 }
 
@@ -98,7 +106,7 @@ static int set_algorithms(SSL_CTX *context) {
           1) {
     return 0;
   }
-  return weir_internal_tls_fail(WEIR_E_TLS_LIBRARY, "BoringSSL refuses the algorithms");
+  return refused("algorithms");
 }
 
 // Brings the protocols into the form in which they are sent.
@@ -163,7 +171,7 @@ static int set_protocols(weir_internal_tls_common *self, const char *const *prot
                               (unsigned)self->protocols.size) == 0) {
     return 0;
   }
-  return weir_internal_tls_fail(WEIR_E_TLS_LIBRARY, "BoringSSL refuses the protocols");
+  return refused("protocols");
 }
 
 static int set_times(weir_internal_tls_settings *settings, const weir_tls_terms *terms) {

@@ -51,10 +51,17 @@ int weir_internal_tls_take_reason(int code, weir_tls_failure *failure) {
   if (error != 0) {
     const char *reason = ERR_reason_error_string(error);
     snprintf(failure->reason, sizeof failure->reason, "%s", reason != NULL ? reason : "");
-    if (ERR_GET_REASON(error) == ERR_R_MALLOC_FAILURE) code = -ENOMEM;
   }
-  ERR_clear_error();
-  return code;
+  return weir_internal_tls_lacked_memory() ? -ENOMEM : code;
+}
+
+bool weir_internal_tls_lacked_memory(void) {
+  bool lacked = false;
+  uint32_t error;
+  while ((error = ERR_get_error()) != 0) {
+    if (ERR_GET_REASON(error) == ERR_R_MALLOC_FAILURE) lacked = true;
+  }
+  return lacked;
 }
 
 int weir_internal_tls_fail(int code, const char *format, ...) {

@@ -5,10 +5,7 @@
 
 #include "testing/suspension_matrix.h"
 
-#include <fcntl.h>
 #include <gtest/gtest.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <memory>
 #include <set>
@@ -18,12 +15,11 @@
 #include "testing/channel_suspensions.h"
 #include "testing/expect_coroutine.h"
 #include "testing/secure_pair.h"
-#include "testing/temporary_folder.h"
+#include "testing/tls_suspensions.h"
 
 namespace {
 
 using weir_testing::Carrier;
-using weir_testing::Credential;
 using weir_testing::ExpectLaunch;
 using weir_testing::MakeWire;
 using weir_testing::PointName;
@@ -125,81 +121,25 @@ std::vector<SuspensionPoint> HandshakePoints() {
   };
 }
 
-// Files
-
-// A file that is there, and has nothing in it before we say so; and one with the key.
-class SlowFile {
- public:
-  SlowFile() { EXPECT_EQ(0, mkfifo(path().c_str(), 0600)); }
-  ~SlowFile() { Close(); }
-  SlowFile(const SlowFile &) = delete;
-  SlowFile &operator=(const SlowFile &) = delete;
-
-  std::string path() const { return folder_.PathOf("slow.pem"); }
-  std::string key_path() const { return key_path_; }
-
-  // Returns when somebody else has opened it.
-  void AwaitReader() {
-    while (fd_ < 0) fd_ = open(path().c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC);
-  }
-  void Finish() {
-    const std::string &text = Shown().chain_pem;
-    EXPECT_EQ(static_cast<ssize_t>(text.size()), write(fd_, text.data(), text.size()));
-    Close();
-  }
-
- private:
-  static const Credential &Shown() {
-    static const Credential shown =
-        SecureWorld::authority().Make(weir_testing::Defect::kNone, weir_testing::Role::kServer);
-    return shown;
-  }
-  void Close() {
-    if (fd_ >= 0) close(fd_);
-    fd_ = -1;
-  }
-
-  weir_testing::TemporaryFolder folder_;
-  std::string key_path_ = folder_.Write("key.pem", Shown().key_pem);
-  int fd_ = -1;
-};
-
-Suspension Load(int (*load)(const SlowFile &file)) {
-  auto file = std::make_shared<SlowFile>();
-  Suspension suspension;
-  suspension.wait = [=] { return load(*file); };
-  suspension.settle = [=] { file->AwaitReader(); };
-  suspension.finish = [=] { file->Finish(); };
-  return suspension;
-}
-
-int LoadTrust(const SlowFile &file) {
-  weir_tls_trust *trust = nullptr;
-  int result = weir_tls_trust_load(&trust, file.path().c_str());
-  weir_tls_trust_close(trust);
-  return result;
-}
-
-int LoadCredential(const SlowFile &file) {
-  weir_tls_credential *credential = nullptr;
-  int result =
-      weir_tls_credential_load(&credential, file.path().c_str(), file.key_path().c_str(), nullptr);
-  weir_tls_credential_close(credential);
-  return result;
-}
-
-std::vector<SuspensionPoint> FilePoints() {
-  const char why[] = "nobody can close a file that is being read";
-  return {
-      {"weir_tls_trust_load", "", [] { return Load(LoadTrust); }, why},
-      {"weir_tls_credential_load", "", [] { return Load(LoadCredential); }, why},
-  };
-}
-
-INSTANTIATE_TEST_SUITE_P(File, SuspensionMatrix, testing::ValuesIn(FilePoints()), PointName);
-
 INSTANTIATE_TEST_SUITE_P(Handshake, SuspensionMatrix, testing::ValuesIn(HandshakePoints()),
                          PointName);
+
+// Files
+
+INSTANTIATE_TEST_SUITE_P(Files, SuspensionMatrix, testing::ValuesIn(weir_testing::TlsLoadPoints()),
+                         PointName);
+
+TEST(SuspensionTable, NamesEveryFunctionThatSuspends) {
+  std::vector<SuspensionPoint> points = HandshakePoints();
+  for (const SuspensionPoint &point : weir_testing::TlsLoadPoints()) points.push_back(point);
+  weir_testing::ExpectComplete(
+      {"tls/tls.h", "tls/tls_context.h", "tls/tls_credential.h", "tls/tls_options.h"}, points,
+      {"weir_tls_context_build", "weir_tls_context_close", "weir_tls_context_replace_credentials",
+       "weir_tls_credential_close", "weir_tls_credential_create",
+       "weir_tls_dangerously_trust_anyone", "weir_tls_get_information", "weir_tls_last_failure",
+       "weir_tls_library", "weir_tls_options_build", "weir_tls_options_close",
+       "weir_tls_peer_certificate", "weir_tls_trust_close", "weir_tls_trust_create"});
+}
 
 // Channels
 
@@ -222,30 +162,5 @@ INSTANTIATE_TEST_SUITE_P(Pipe, SuspensionMatrix, testing::ValuesIn(ChannelPoints
                          PointName);
 INSTANTIATE_TEST_SUITE_P(Tcp, SuspensionMatrix, testing::ValuesIn(ChannelPoints(OverTcp)),
                          PointName);
-
-TEST(SuspensionPoints, AreAllThere) {
-  const std::set<std::string> not_suspending = {
-      "weir_tls_context_build",
-      "weir_tls_context_close",
-      "weir_tls_context_replace_credentials",
-      "weir_tls_credential_close",
-      "weir_tls_credential_create",
-      "weir_tls_dangerously_trust_anyone",
-      "weir_tls_get_information",
-      "weir_tls_last_failure",
-      "weir_tls_library",
-      "weir_tls_options_build",
-      "weir_tls_options_close",
-      "weir_tls_peer_certificate",
-      "weir_tls_trust_close",
-      "weir_tls_trust_create",
-      "weir_tls_trust_system",  // as weir_tls_trust_load, once in the process
-  };
-  std::vector<SuspensionPoint> points = HandshakePoints();
-  for (const SuspensionPoint &point : FilePoints()) points.push_back(point);
-  weir_testing::ExpectComplete(
-      {"tls/tls.h", "tls/tls_context.h", "tls/tls_credential.h", "tls/tls_options.h"}, points,
-      not_suspending);
-}
 
 }  // namespace

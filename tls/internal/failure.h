@@ -13,6 +13,10 @@ extern "C" {
 // on this thread. Never NULL.
 const weir_tls_failure *weir_internal_tls_noted(void);
 
+// weir_internal_tls_lacked_memory empties BoringSSL's queue of errors, and tells whether one of
+// them was a lack of memory. Those behind it may be mere consequences.
+bool weir_internal_tls_lacked_memory(void);
+
 // weir_internal_tls_take_reason empties BoringSSL's queue of errors, and puts its latest reason
 // into |failure|. Returns |code|, or -ENOMEM when BoringSSL had no memory.
 int weir_internal_tls_take_reason(int code, weir_tls_failure *failure);

@@ -68,9 +68,10 @@ bool TlsWorld::IsExcused(const Side &side, const Actor &actor, int result) const
     case -EPIPE:
       return input.reset() || side.ending;
     case WEIR_E_TLS_TRUNCATED:
-      // To a peer who is gone close_notify need not have been sent.
-      return input.ended() &&
-             (!peer.ended || input.reset() || side.disturbed || !input.complete());
+      // To a peer who is gone close_notify need not have been sent, and who was cancelled did not
+      // wait for that.
+      return input.ended() && (!peer.ended || peer.end_may_wait || input.reset() ||
+                               side.disturbed || !input.complete());
     case WEIR_E_TLS_PROTOCOL:
       return input.tampered();
     case WEIR_E_TLS_ALERT:
@@ -257,6 +258,7 @@ void TlsWorld::Shutdown(Side &side) {
     int result = weir_write_channel_close(weir_open_write_channel(side.connection, false));
     if (result < 0) return JudgeFailure(side, side.writer, result);
     side.ended = true;
+    side.end_may_wait = side.writer.cancelled;
   });
 }
 

@@ -53,6 +53,7 @@ class TlsWorld {
     uint64_t written = 0, in_flight = 0, flushed = 0;
     bool ending = false;  // a shutdown or a close has begun
     bool ended = false;   // and has succeeded
+    bool end_may_wait = false;  // to be sent
     bool cut = false;     // a close came while a write was in flight
     // Reading.
     uint64_t read = 0;

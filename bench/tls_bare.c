@@ -174,13 +174,13 @@ static void clean_up(void) {
 
 // Connections
 
-static SSL *new_side(SSL_CTX *context, const ends *ends) {
+static SSL *new_side(SSL_CTX *context, const ends *wires_of_side) {
   SSL *ssl = SSL_new(context);
   BIO *bio = BIO_new(here.method);
   union {
     const void *ours;
     void *theirs;
-  } data = {ends};
+  } data = {wires_of_side};
   BIO_set_data(bio, data.theirs);
   SSL_set_bio(ssl, bio, bio);
   SSL_set_shed_handshake_config(ssl, 1);

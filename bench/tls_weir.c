@@ -8,9 +8,9 @@
 #include "weir/selector.h"
 #include "weir/tls.h"
 
-typedef struct pair {
+typedef struct bench_pair {
   weir_connection *client, *server;
-} pair;
+} bench_pair;
 
 typedef struct world {
   bench_work *work;
@@ -24,7 +24,7 @@ typedef struct world {
 // The server's half of the world's present pair.
 typedef struct server_part {
   const world *here;
-  pair *pair;
+  bench_pair *pair;
   int result;
 } server_part;
 
@@ -63,7 +63,7 @@ static int greet(void *argument) {
   return part->result;
 }
 
-static int secure_pair(const world *here, pair *pair) {
+static int secure_pair(const world *here, bench_pair *pair) {
   server_part part = {here, pair, 0};
   int result = weir_launch(NULL, NULL, NULL, greet, &part);
   if (result < 0) return result;
@@ -77,7 +77,7 @@ static int secure_pair(const world *here, pair *pair) {
   return result < 0 ? result : waited;
 }
 
-static int connect_pair(const world *here, pair *pair) {
+static int connect_pair(const world *here, bench_pair *pair) {
   int result = weir_pipe(&pair->client, &pair->server, NULL);
   return result < 0 ? result : secure_pair(here, pair);
 }
@@ -86,7 +86,7 @@ static int close_server(void *argument) {
   return weir_connection_close((weir_connection *)argument);
 }
 
-static int disconnect(const pair *pair) {
+static int disconnect(const bench_pair *pair) {
   weir_job *job;
   int server_closed = 0;
   int result = weir_launch(NULL, &job, NULL, close_server, pair->server);
@@ -101,7 +101,7 @@ static int disconnect(const pair *pair) {
 // Works
 
 static int handshakes(world *here) {
-  pair pair;
+  bench_pair pair;
   for (int64_t i = -1; i < here->work->units; i++) {
     if (i == 0) bench_begin(here->work);
     int result = connect_pair(here, &pair);
@@ -131,7 +131,7 @@ static int bulk(world *here) {
   static char data[BENCH_TLS_RECORD];
   // As much as the ring of the program without Weir holds.
   const weir_pipe_options wide = {.capacity = 64 * 1024};
-  pair pair;
+  bench_pair pair;
   int result = weir_pipe(&pair.client, &pair.server, &wide);
   if (result == 0) result = secure_pair(here, &pair);
   if (result == 0) result = weir_launch(NULL, NULL, NULL, drink, pair.server);
@@ -150,18 +150,18 @@ static int bulk(world *here) {
 }
 
 // Who is idle waits for bytes, in a coroutine whose stack is not of malloc.
-static int read_both(const pair *pair) {
+static int read_both(const bench_pair *pair) {
   int result = weir_launch(NULL, NULL, NULL, drink, pair->client);
   return result < 0 ? result : weir_launch(NULL, NULL, NULL, drink, pair->server);
 }
 
 static int memory(world *here) {
   size_t count = (size_t)here->work->units;
-  pair *pairs = (pair *)calloc(count, sizeof *pairs);
+  bench_bench_pair *pairs = (bench_pair *)calloc(count, sizeof *pairs);
   if (pairs == NULL) return -ENOMEM;
   // A pipe keeps its memory when it runs dry; of this one it is next to nothing.
   const weir_pipe_options narrow = {.capacity = 64};
-  pair first;  // with which what lives longer than a connection comes into being
+  bench_pair first;  // with which what lives longer than a connection comes into being
   int result = connect_pair(here, &first);
   for (size_t i = 0; i < count && result == 0; i++) {
     result = weir_pipe(&pairs[i].client, &pairs[i].server, &narrow);
@@ -211,9 +211,9 @@ static int work_memory(bench_work *work) {
 }
 
 int main(int count, char **words) {
-  static const bench_entry entries[] = {
-      {"p256", work_p256}, {"rsa-2048", work_rsa},  {"resumed", work_resumed},
-      {"bulk", work_bulk}, {"memory", work_memory}, {NULL, NULL}};
+  static const bench_entry entries[] = {{"p256", work_p256},       {"rsa-2048", work_rsa},
+                                        {"resumed", work_resumed}, {"bulk", work_bulk},
+                                        {"memory", work_memory},   {NULL, NULL}};
   bench_work work;
   bench_function *function = bench_choose(&work, entries, count, words);
   return function == NULL ? 2 : bench_report(&work, function(&work));

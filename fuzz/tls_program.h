@@ -43,11 +43,11 @@ enum class TlsStepKind : uint8_t {
 
 struct TlsStep {
   TlsStepKind kind = TlsStepKind::kDeliverAll;
-  int side = 0;           // 0: the client
-  bool at_once = false;   // the next step follows before anybody else runs
+  int side = 0;          // 0: the client
+  bool at_once = false;  // the next step follows before anybody else runs
   uint8_t argument = 0;
   size_t size() const {
-    static constexpr size_t kSizes[16] = {1,    2,    5,    6,     21,    31,    64,    100,
+    static constexpr size_t kSizes[16] = {1,   2,    5,    6,     21,    31,    64,    100,
                                           255, 1000, 4000, 16383, 16384, 16385, 40000, 70000};
     return kSizes[argument & 15];
   }

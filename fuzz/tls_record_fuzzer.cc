@@ -59,8 +59,9 @@ void Check(int result, const char *what) {
 // They live as long as the process.
 struct Identity {
   Identity() {
-    Check(weir_tls_credential_create(&credential, weir_text(kCertificate), weir_text(kKey), nullptr),
-          "credential");
+    Check(
+        weir_tls_credential_create(&credential, weir_text(kCertificate), weir_text(kKey), nullptr),
+        "credential");
     Check(weir_tls_trust_create(&trust, weir_text(kCertificate)), "trust");
   }
   weir_tls_credential *credential = nullptr;

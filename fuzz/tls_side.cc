@@ -158,8 +158,8 @@ void TlsWorld::JudgeReadEnd(Side &side, int result) {
   if (result >= 0 || result == -EAGAIN) return;
   if (result == WEIR_E_END_OF_STREAM) return JudgeEnd(side);
   JudgeFailure(side, side.reader, result);
-  bool is_final = result == WEIR_E_TLS_TRUNCATED || result == WEIR_E_TLS_PROTOCOL ||
-                  result == WEIR_E_TLS_ALERT;
+  bool is_final =
+      result == WEIR_E_TLS_TRUNCATED || result == WEIR_E_TLS_PROTOCOL || result == WEIR_E_TLS_ALERT;
   if (!is_final || NoMemory()) return;
   if (side.read_failure < 0 && side.read_failure != result) {
     Fail("the %s's failure becomes %s", side.name, weir_error_name(result));
@@ -196,8 +196,7 @@ void TlsWorld::ReadToEnd(Side &side) {
   char bytes[5000];
   int result;
   do {
-    result =
-        weir_read_available(weir_open_read_channel(side.connection), bytes, sizeof bytes);
+    result = weir_read_available(weir_open_read_channel(side.connection), bytes, sizeof bytes);
     if (result > 0) JudgeBytes(side, std::string(bytes, static_cast<size_t>(result)));
   } while (result > 0);
   JudgeReadEnd(side, result);
@@ -206,7 +205,8 @@ void TlsWorld::ReadToEnd(Side &side) {
 // A reader who waits has nothing to read.
 void TlsWorld::CheckWaiters() const {
   for (const Side &side : sides_) {
-    bool waits = side.reader.busy && !side.reader.cancelled && strcmp(side.reader.doing, "reading") == 0;
+    const Actor &reader = side.reader;
+    bool waits = reader.busy && !reader.cancelled && strcmp(reader.doing, "reading") == 0;
     if (!waits || !side.plug.input->complete() || side.closed || NoMemory()) continue;
     if (side.peer->flushed > side.read) {
       Fail("the %s waits, but there are %" PRIu64 " bytes", side.name,
@@ -220,8 +220,7 @@ void TlsWorld::CheckWaiters() const {
 void TlsWorld::Write(Side &side, TlsStepKind kind, size_t size) {
   Launch(side.writer, "writing", [this, &side, kind, size] {
     if (side.closed) return;
-    weir_write_channel *writer =
-        weir_open_write_channel(side.connection, side.auto_flush);
+    weir_write_channel *writer = weir_open_write_channel(side.connection, side.auto_flush);
     std::string bytes(size, '\0');
     for (size_t i = 0; i < size; i++) bytes[i] = Pattern(side, side.written + i);
     size_t done = 0;
@@ -243,8 +242,7 @@ void TlsWorld::Flush(Side &side) {
   Launch(side.writer, "flushing", [this, &side] {
     if (side.closed) return;
     uint64_t before = side.written;
-    weir_write_channel *writer =
-        weir_open_write_channel(side.connection, side.auto_flush);
+    weir_write_channel *writer = weir_open_write_channel(side.connection, side.auto_flush);
     int result = weir_flush(writer);
     if (result < 0) return JudgeFailure(side, side.writer, result);
     if (!side.closed && !side.aborted) side.flushed = before;

@@ -139,8 +139,8 @@ void TlsWorld::ShakeHands(Side &side) {
     bool is_client = &side == &sides_[0];
     if (side.taken) return;
     weir_connection *connection = side.connection;
-    int result = is_client ? weir_tls_client(&connection, options_)
-                           : weir_tls_server(&connection, context_);
+    int result =
+        is_client ? weir_tls_client(&connection, options_) : weir_tls_server(&connection, context_);
     if (Traces()) {
       fprintf(stderr, "the %s's handshake: %d, %s\n", side.name, result,
               weir_tls_last_failure(nullptr)->text);

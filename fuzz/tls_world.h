@@ -51,10 +51,10 @@ class TlsWorld {
     size_t records_begin = 0;  // behind the handshake, in what the side has sent
     // Writing. Bytes in flight are those of a write that has not returned.
     uint64_t written = 0, in_flight = 0, flushed = 0;
-    bool ending = false;  // a shutdown or a close has begun
-    bool ended = false;   // and has succeeded
+    bool ending = false;        // a shutdown or a close has begun
+    bool ended = false;         // and has succeeded
     bool end_may_wait = false;  // to be sent
-    bool cut = false;     // a close came while a write was in flight
+    bool cut = false;           // a close came while a write was in flight
     // Reading.
     uint64_t read = 0;
     bool found_end = false;

@@ -157,7 +157,7 @@ static int read_both(const bench_pair *pair) {
 
 static int memory(world *here) {
   size_t count = (size_t)here->work->units;
-  bench_bench_pair *pairs = (bench_pair *)calloc(count, sizeof *pairs);
+  bench_pair *pairs = (bench_pair *)calloc(count, sizeof *pairs);
   if (pairs == NULL) return -ENOMEM;
   // A pipe keeps its memory when it runs dry; of this one it is next to nothing.
   const weir_pipe_options narrow = {.capacity = 64};

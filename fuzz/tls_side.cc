@@ -59,8 +59,8 @@ bool TlsWorld::IsExcused(const Side &side, const Actor &actor, int result) const
     case -ECANCELED:
       return actor.cancelled;
     case -ECONNABORTED:
-      // What breaks while nobody waits, as auto-flush sends, breaks the connection as a whole.
-      return side.aborted || side.closed || (side.auto_flush && has_failed);
+      // What breaks while nobody waits, as the loop sends, breaks the connection as a whole.
+      return side.aborted || side.closed || has_failed;
     case WEIR_E_CLOSED:
       return side.closed || side.ending;
     case -ECONNRESET:

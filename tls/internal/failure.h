@@ -13,8 +13,8 @@ extern "C" {
 // on this thread. Never NULL.
 const weir_tls_failure *weir_internal_tls_noted(void);
 
-// weir_internal_tls_lacked_memory empties BoringSSL's queue of errors, and tells whether one of them
-// was a lack of memory. Those behind it may be mere consequences.
+// weir_internal_tls_lacked_memory empties BoringSSL's queue of errors, and tells whether one of
+// them was a lack of memory. Those behind it may be mere consequences.
 bool weir_internal_tls_lacked_memory(void);
 
 // weir_internal_tls_take_reason empties BoringSSL's queue of errors, and puts its latest reason

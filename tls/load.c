@@ -39,7 +39,7 @@ int weir_internal_tls_off_loop(int (*function)(void *argument), void *argument) 
 // Reads from |fd| until |out| is full or the file ends.
 static int read_all(weir_buffer *out, int fd) {
   while (out->size < out->capacity) {
-    // not in the table: it blocks, and where there is no selector it must work, too.
+    // Perhaps outside of any selector: not in the table: of one.
     ssize_t count = read(fd, out->data + out->size, out->capacity - out->size);
     if (count == 0) return 0;
     if (count < 0 && errno != EINTR) return -errno;
@@ -65,10 +65,10 @@ static int read_descriptor(weir_buffer *out, int fd, size_t limit) {
 
 int weir_internal_tls_read_file(weir_buffer *out, const char *path, size_t limit) {
   if (path == NULL) return weir_internal_tls_fail(-EINVAL, "there is no path");
-  // not in the table: as above.
+  // Perhaps outside of any selector: not in the table: of one.
   int fd = open(path, O_RDONLY | O_CLOEXEC);
   int result = fd < 0 ? -errno : read_descriptor(out, fd, limit);
-  if (fd >= 0) close(fd);  // not in the table: as above.
+  if (fd >= 0) close(fd);  // not in the table: either
   if (result == 0) return 0;
   if (out->data != NULL) OPENSSL_cleanse(out->data, out->size);
   out->size = 0;

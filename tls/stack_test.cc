@@ -28,12 +28,12 @@ constexpr size_t kStack = 64 * 1024;
 constexpr size_t kMost = kStack / 2;
 constexpr unsigned char kPaint = 0xa5;
 
-// Fills what is free of the stack, as far as kMost reaches and a little more. Returns where that
-// ends.
-__attribute__((noinline)) uintptr_t Paint() {
+// Fills what is free of the stack, as far as kMost reaches and a little more. *out_end gets where
+// that ends.
+__attribute__((noinline)) void Paint(uintptr_t *out_end) {
   volatile unsigned char area[kMost + 4096];
   for (volatile unsigned char &byte : area) byte = kPaint;
-  return reinterpret_cast<uintptr_t>(&area[0]);
+  *out_end = reinterpret_cast<uintptr_t>(&area[0]);
 }
 
 // How many of the bytes below |top| were used, down to what Paint has filled.
@@ -46,7 +46,8 @@ __attribute__((noinline)) size_t UsedBelow(const unsigned char *bottom, const un
 // Runs |body| and returns how much of the stack it took.
 __attribute__((noinline)) size_t Measure(const std::function<void()> &body) {
   const auto *top = static_cast<const unsigned char *>(__builtin_frame_address(0));
-  const uintptr_t bottom = Paint();
+  uintptr_t bottom = 0;
+  Paint(&bottom);
   body();
   return UsedBelow(reinterpret_cast<const unsigned char *>(bottom), top);
 }

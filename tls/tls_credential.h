@@ -9,6 +9,13 @@
 //
 // Where a function here fails, weir_tls_last_failure(NULL) of weir/tls.h says what is wrong, and in
 // which block of the text.
+//
+// Example:
+//   const char *text = "-----BEGIN CERTIFICATE-----\nZmFrZQ==\n-----END CERTIFICATE-----\n";
+//   weir_tls_trust *trust;
+//   int result = weir_tls_trust_create(&trust, weir_text(text));
+//   if (result < 0) printf("%s\n", weir_tls_last_failure(NULL)->text);
+//   weir_tls_trust_close(trust);  // NULL is legal
 
 #ifndef WEIR_TLS_CREDENTIAL_H
 #define WEIR_TLS_CREDENTIAL_H

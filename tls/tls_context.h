@@ -75,7 +75,10 @@ typedef struct weir_tls_context_builder {
   // that has shown nothing.
   weir_tls_check check;
   void *check_argument;
-  bool no_resumption;  // every handshake is a full one
+  // Every handshake is a full one. Off by default: sessions are resumed by tickets, for the server
+  // name that began them, which are encrypted under keys of this context that are replaced every
+  // two days.
+  bool no_resumption;
 } weir_tls_context_builder;
 
 typedef struct weir_tls_context weir_tls_context;

@@ -55,8 +55,9 @@ WEIR_MUST_USE int weir_tls_credential_create(weir_tls_credential **out, weir_byt
 
 // weir_tls_credential_load is weir_tls_credential_create of two files of at most 1 MiB each; the
 // two may be one. In a coroutine they are read on the selector's blocking pool, and it suspends;
-// outside of one it blocks. Returns as weir_tls_credential_create; -ECANCELED; -ETIMEDOUT; -EFBIG
-// for a larger file; or what open(2) and read(2) report.
+// outside of one it blocks. Returns as weir_tls_credential_create; -ECANCELED; -ETIMEDOUT; -EAGAIN
+// without a thread (weir_blocking); -EFBIG for a larger file; -EINVAL without a path; or what
+// open(2) and read(2) report.
 WEIR_MUST_USE int weir_tls_credential_load(weir_tls_credential **out, const char *chain_path,
                                            const char *key_path,
                                            const weir_tls_credential_options *options);

@@ -102,8 +102,9 @@ TEST_P(Echo, WhatTheSessionIs) {
     EXPECT_EQ(GetParam().version, near.version);
     EXPECT_EQ(GetParam().version, far.version);
     EXPECT_STREQ(near.cipher_suite, far.cipher_suite);
-    EXPECT_STREQ("X25519", near.group);
-    EXPECT_STREQ("X25519", far.group);
+    // With a newer BoringSSL and TLS 1.3 it is X25519MLKEM768.
+    EXPECT_EQ("X25519", std::string(near.group).substr(0, 6));
+    EXPECT_STREQ(near.group, far.group);
     EXPECT_STREQ(kServerName, near.server_name);
     EXPECT_STREQ(kServerName, far.server_name);
     EXPECT_FALSE(near.is_server);

@@ -46,6 +46,13 @@ enum weir_error {
   WEIR_E_NAME_TRY_AGAIN = -10010,     // no name server answered; one may do so later
   WEIR_E_NAME_FAILED = -10011,        // the name servers cannot tell, now or later
   WEIR_E_SERVICE_NOT_FOUND = -10012,  // no such service (services(5))
+  WEIR_E_TLS_ALERT = -10021,          // the peer refused with a fatal alert (RFC 8446, 6.2)
+  WEIR_E_TLS_NO_AGREEMENT = -10022,   // no version, cipher suite, group or protocol in common
+  WEIR_E_TLS_LIBRARY = -10023,        // BoringSSL failed, which is nobody's fault outside
+  WEIR_E_TLS_PEM = -10024,            // not PEM (RFC 7468), or with something else in it
+  WEIR_E_TLS_CHAIN = -10025,          // certificates that cannot be read, or are no chain
+  WEIR_E_TLS_KEY = -10026,            // a private key that cannot be used with its certificate
+  WEIR_E_TLS_NO_ROOTS = -10027,       // nobody is trusted
 };
 
 // weir_error_name returns the name of |code| as a C programmer writes it ("ECONNREFUSED",

@@ -156,6 +156,13 @@ static const struct {
     {WEIR_E_NAME_TRY_AGAIN, "WEIR_E_NAME_TRY_AGAIN", "no name server answered, try again later"},
     {WEIR_E_NAME_FAILED, "WEIR_E_NAME_FAILED", "name resolution failed"},
     {WEIR_E_SERVICE_NOT_FOUND, "WEIR_E_SERVICE_NOT_FOUND", "service not found"},
+    {WEIR_E_TLS_ALERT, "WEIR_E_TLS_ALERT", "peer refused with a TLS alert"},
+    {WEIR_E_TLS_NO_AGREEMENT, "WEIR_E_TLS_NO_AGREEMENT", "no TLS parameters in common"},
+    {WEIR_E_TLS_LIBRARY, "WEIR_E_TLS_LIBRARY", "TLS library failed"},
+    {WEIR_E_TLS_PEM, "WEIR_E_TLS_PEM", "not the PEM text that was expected"},
+    {WEIR_E_TLS_CHAIN, "WEIR_E_TLS_CHAIN", "not a certificate chain"},
+    {WEIR_E_TLS_KEY, "WEIR_E_TLS_KEY", "private key cannot be used with the certificate"},
+    {WEIR_E_TLS_NO_ROOTS, "WEIR_E_TLS_NO_ROOTS", "no trusted root certificates"},
 };
 
 enum { OWN_ERROR_COUNT = sizeof own_errors / sizeof own_errors[0] };

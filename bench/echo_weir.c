@@ -7,8 +7,8 @@
 #include "weir/address.h"
 #include "weir/tcp.h"
 
-static int serve(void *argument) {
-  weir_connection *client = argument;
+static int echo(weir_connection *client, void *unused) {
+  (void)unused;
   weir_read_channel *input = weir_open_read_channel(client);
   weir_write_channel *output = weir_open_write_channel(client, true);
   weir_bytes line;
@@ -28,12 +28,7 @@ static int run(void *argument) {
     result = weir_tcp_bind(weir_tcp(weir_current_selector()), &server, place[0], port);
   }
   if (result < 0) return result;
-  weir_connection *client;
-  while ((result = weir_accept(server, &client)) == 0) {
-    if ((result = weir_launch(NULL, NULL, NULL, serve, client)) == 0) continue;
-    weir_connection_abort(client);
-    weir_connection_close(client);
-  }
+  result = weir_tcp_serve(server, NULL, echo, NULL);
   weir_listener_close(server);
   return result;
 }

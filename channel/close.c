@@ -17,10 +17,17 @@
 
 // On the stack of the coroutine that closes. Neither it nor the machine may touch the other after
 // that one has ended, so each tells the other by taking the pointer away.
-struct weir_internal_closer {
+typedef struct waiting_closer {
+  weir_internal_closer closer;
   weir_internal_ticket ticket;
   weir_connection *connection;
-};
+} waiting_closer;
+
+static void wake_closer(weir_internal_closer *closer, int result) {
+  waiting_closer *self = WEIR_INTERNAL_CONTAINER(closer, waiting_closer, closer);
+  self->connection = NULL;
+  (void)weir_internal_wake(self->ticket, result);
+}
 
 static int finish(weir_connection *connection, int result) {
   if (result == 0) result = connection->outcome;
@@ -37,14 +44,11 @@ static int finish(weir_connection *connection, int result) {
     connection->outcome = result;
     return -EINPROGRESS;
   }
-  struct weir_internal_closer *closer = connection->closer;
+  weir_internal_closer *closer = connection->closer;
   weir_internal_reader_release(&connection->reader);
   weir_internal_writer_release(&connection->writer);
   transport->release(connection);
-  if (closer != NULL) {
-    closer->connection = NULL;
-    (void)weir_internal_wake(closer->ticket, result);
-  }
+  if (closer != NULL) closer->ended(closer, result);
   return result;
 }
 
@@ -170,7 +174,8 @@ static int begin(weir_connection *connection) {
   return step(connection);
 }
 
-static int wait_for_end(weir_connection *connection) {
+static void leave_to_loop(weir_connection *connection, weir_internal_closer *closer) {
+  connection->closer = closer;
   weir_internal_connection_background(connection);
   int64_t now = weir_now();
   if (connection->close_timeout > 0 && connection->close_timeout < WEIR_FOREVER - now) {
@@ -178,10 +183,20 @@ static int wait_for_end(weir_connection *connection) {
     int64_t pause_end = connection->writer.pausing ? connection->timer.when : WEIR_FOREVER;
     weir_internal_connection_wake_at(connection, pause_end);
   }
-  struct weir_internal_closer closer = {weir_internal_ticket_take_for("close"), connection};
-  connection->closer = &closer;
-  int result = weir_internal_suspend(closer.ticket, WEIR_FOREVER);
-  if (closer.connection != NULL) closer.connection->closer = NULL;
+}
+
+int weir_internal_connection_close_for(weir_connection *connection, weir_internal_closer *closer) {
+  if (connection->closing != WEIR_INTERNAL_OPEN) return -EALREADY;
+  int result = begin(connection);
+  if (result == -EINPROGRESS) leave_to_loop(connection, closer);
+  return result;
+}
+
+static int wait_for_end(weir_connection *connection) {
+  waiting_closer self = {{wake_closer}, weir_internal_ticket_take_for("close"), connection};
+  leave_to_loop(connection, &self.closer);
+  int result = weir_internal_suspend(self.ticket, WEIR_FOREVER);
+  if (self.connection != NULL) self.connection->closer = NULL;
   return result;
 }
 

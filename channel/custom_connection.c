@@ -63,6 +63,18 @@ static int read_waiting(weir_internal_custom_connection *self) {
   return result;
 }
 
+static int read_when_ready(weir_internal_custom_connection *self, weir_internal_lender *lender) {
+  int result = -EAGAIN;
+  while (result == -EAGAIN) {
+    weir_shield shield = weir_internal_custom_begin(&self->reading, true);
+    result = self->layer->await_read(self->context);
+    weir_internal_custom_end(&self->reading, true, shield);
+    if (self->broken) return -ECONNABORTED;
+    if (result == 0) result = read_at_once(self, lender);
+  }
+  return result;
+}
+
 // Hands over what a read that waited has got.
 static int hand_over(weir_internal_custom_connection *self, weir_internal_lender *lender) {
   struct iovec buffers[WEIR_INTERNAL_LENT_BUFFERS];
@@ -82,6 +94,7 @@ static int custom_read(weir_connection *connection, weir_internal_lender *lender
   if (self->operations.read == NULL) return 0;
   int result = read_at_once(self, lender);
   if (result != -EAGAIN || !wait) return result;
+  if (self->layer != NULL) return read_when_ready(self, lender);
   result = read_waiting(self);
   return result > 0 ? hand_over(self, lender) : result;
 }
@@ -95,8 +108,13 @@ static void custom_interrupt_read(weir_connection *connection, int reason) {
 // The end
 
 static void custom_linger(weir_connection *connection) {
-  // Whether there is a peer, and what it does, only the user's code knows.
-  weir_internal_connection_lingered(connection);
+  const weir_internal_custom_connection *self = weir_internal_custom_of(connection);
+  if (self->layer != NULL) {
+    self->layer->linger(self->context);
+  } else {
+    // Whether there is a peer, and what it does, only the user's code knows.
+    weir_internal_connection_lingered(connection);
+  }
 }
 
 static void custom_abort(weir_connection *connection) {
@@ -129,6 +147,13 @@ static const weir_internal_transport custom_transport = {
     .stop = weir_internal_custom_stop,
     .release = custom_release,
 };
+
+void *weir_internal_custom_context(const weir_connection *connection,
+                                   int (*read)(void *context, void *out, size_t size, bool wait)) {
+  if (connection->transport != &custom_transport) return NULL;
+  const weir_internal_custom_connection *self = (const weir_internal_custom_connection *)connection;
+  return self->operations.read == read ? self->context : NULL;
+}
 
 // The making
 

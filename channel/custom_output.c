@@ -130,7 +130,7 @@ void weir_internal_custom_unwatch_write(weir_connection *connection) {
 
 bool weir_internal_custom_stop(weir_connection *connection) {
   weir_internal_custom_connection *self = weir_internal_custom_of(connection);
-  if (!self->background) return true;
+  if (!self->background) return self->layer == NULL || self->layer->stop(self->context);
   self->watcher = NULL;
   self->broken = true;
   if (self->in_flight) weir_internal_custom_interrupt(&self->writing);

@@ -19,6 +19,7 @@ void weir_internal_writer_init(weir_write_channel *channel) {
 int weir_internal_writer_fail(weir_write_channel *channel, int failure) {
   if (channel->failure == 0) channel->failure = failure;
   channel->gone += weir_internal_writer_pending(channel);
+  channel->lost += weir_internal_writer_pending(channel);
   weir_internal_writer_release(channel);
   return channel->failure;
 }
@@ -286,6 +287,7 @@ static void send_at_once(weir_write_channel *channel, weir_internal_outgoing *te
   if (sent < 0) {
     weir_internal_writer_fail(channel, sent);
     channel->gone += text->size;  // taken and lost, as what a buffer holds would be
+    channel->lost += text->size;
     advance(text, text->size);
     return;
   }
@@ -320,6 +322,14 @@ int weir_internal_writer_put(weir_write_channel *channel, weir_internal_outgoing
   weir_internal_writer_settle(channel);
   if (result < 0 && text->done > 0 && text->done < text->size) note_cut(channel);
   return result;
+}
+
+void weir_internal_writer_adopt(weir_write_channel *channel, char *buffer, size_t size,
+                                size_t count) {
+  weir_internal_writer_release(channel);
+  channel->buffer = buffer;
+  channel->size = (uint32_t)size;
+  channel->end = (uint32_t)count;
 }
 
 int weir_internal_writer_pass(weir_write_channel *channel, weir_bytes bytes, size_t *done) {

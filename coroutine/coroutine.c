@@ -184,6 +184,14 @@ int weir_yield(void) {
   return result == 0 && is_interrupted(coroutine) ? -ECANCELED : result;
 }
 
+size_t weir_internal_stack_left(void) {
+  const weir_internal_coroutine *coroutine = weir_internal_running();
+  if (coroutine == NULL) return SIZE_MAX;
+  uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+  uintptr_t bottom = (uintptr_t)coroutine->stack->bottom;
+  return here > bottom ? here - bottom : 0;
+}
+
 // Suspending and waking
 
 static inline weir_internal_ticket take_ticket(const char *what) {

@@ -4,24 +4,9 @@
 
 #include <stdio.h>
 
+#include "examples/echo.h"
 #include "weir/address.h"
 #include "weir/tcp.h"
-
-static int serve(void *argument) {
-  weir_connection *client = argument;
-  weir_read_channel *input = weir_open_read_channel(client);
-  weir_write_channel *output = weir_open_write_channel(client, true);
-  const char *name = weir_remote_address(client);
-  printf("Socket accepted: %s\n", name);
-  weir_bytes line;
-  int result;
-  while ((result = weir_read_utf8_line(input, &line)) == 0) {
-    printf("%s: %.*s\n", name, (int)line.size, line.data);
-    if ((result = weir_write_line(output, line)) < 0) break;
-  }
-  if (result != WEIR_E_END_OF_STREAM) printf("%s: %s\n", name, weir_error_message(result));
-  return weir_connection_close(client);
-}
 
 static int run(void *argument) {
   const char **place = argument;
@@ -33,13 +18,7 @@ static int run(void *argument) {
   }
   if (result < 0) return result;
   printf("Started echo telnet server at %s\n", weir_listener_address(server));
-  weir_connection *client;
-  while ((result = weir_accept(server, &client)) == 0) {
-    if ((result = weir_launch(NULL, NULL, NULL, serve, client)) == 0) continue;
-    printf("%s: %s\n", weir_remote_address(client), weir_error_message(result));
-    weir_connection_abort(client);
-    weir_connection_close(client);
-  }
+  result = weir_tcp_serve(server, NULL, echo, NULL);
   weir_listener_close(server);
   return result;
 }

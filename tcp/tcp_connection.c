@@ -8,7 +8,7 @@
 
 // Many connections wait for their clients at once, each with one page of stack; what is here comes
 // on top of it.
-_Static_assert(sizeof(weir_tcp_connection) <= 768, "an idle connection has become too large");
+_Static_assert(sizeof(weir_tcp_connection) <= 776, "an idle connection has become too large");
 
 // Behind a unix connection.
 enum { TWO_TEXTS = 2 * WEIR_ADDRESS_TEXT_SIZE };

@@ -22,7 +22,8 @@ floors=(
   "tcp udp"
   "tls"
   "simulation"
-  "examples fuzz bench"
+  "examples"
+  "fuzz bench"
 )
 # What a test may use wherever it is: weir_run's package and those below it.
 for_weir_run=" selector coroutine base "

@@ -39,6 +39,10 @@ def check_format(root, paths):
     return findings
 
 
+# Before the system's own, which may be OpenSSL's. Debian's package puts them there.
+BORINGSSL_HEADERS = "/usr/include/android"
+
+
 def check_headers(root, paths):
     """Headers that do not compile alone: public ones as C11 and as C++17, internal ones as C11."""
     public = [path for path in paths if checkout.is_public_header(path)]
@@ -51,7 +55,8 @@ def check_headers(root, paths):
             findings += _compile_alone(root, folder, path, include, DIALECTS)
         for path in internal:
             # Only our own code includes them, with our own compile options.
-            findings += _compile_alone(root, folder, path, path, DIALECTS[:1], ["-D_GNU_SOURCE"])
+            findings += _compile_alone(root, folder, path, path, DIALECTS[:1],
+                                       ["-D_GNU_SOURCE", "-isystem", BORINGSSL_HEADERS])
     return findings
 
 

@@ -39,6 +39,12 @@ typedef enum weir_internal_distant_abort {
   WEIR_INTERNAL_ABORT_READ,
 } weir_internal_distant_abort;
 
+// Whoever waits for the end of a close.
+typedef struct weir_internal_closer {
+  // Called once the connection is gone, with the result of its close. Does not suspend.
+  void (*ended)(struct weir_internal_closer *closer, int result);
+} weir_internal_closer;
+
 struct weir_connection {
   const weir_internal_transport *transport;
   // The loop of the first operation; NULL before it, so that a connection can be handed to the loop
@@ -56,7 +62,7 @@ struct weir_connection {
   int outcome;                           // what the close returns if nothing else has failed
   bool expired;                          // the close takes no more time
   uint8_t abort_state;                   // a weir_internal_distant_abort
-  struct weir_internal_closer *closer;   // the coroutine that waits for the close, or NULL
+  weir_internal_closer *closer;          // who waits for the close, or NULL
   int64_t close_deadline;                // of a close that waits
   weir_internal_timer timer;             // of the writer's pause and the close, whichever is first
   weir_internal_loop_waiter background;  // linked while the loop sends or closes
@@ -170,6 +176,11 @@ void weir_internal_connection_idle(weir_connection *connection);
 
 // weir_internal_connection_close_on goes on with a close; the connection may be gone afterwards.
 void weir_internal_connection_close_on(weir_connection *connection);
+
+// weir_internal_connection_close_for closes |connection|, which belongs to this loop, without
+// suspending. Returns -EINPROGRESS, and |closer| is told when it is gone; or the result of the
+// close, and then it is gone already; or -EALREADY, and then nothing was done.
+int weir_internal_connection_close_for(weir_connection *connection, weir_internal_closer *closer);
 
 // weir_internal_connection_hurry lets a close take no more time. It may free the connection.
 void weir_internal_connection_hurry(weir_connection *connection);

@@ -22,10 +22,22 @@ typedef struct weir_internal_custom_call {
   weir_internal_interruptible interruptible;
 } weir_internal_custom_call;
 
+// What a connection over another one may do besides what is open to users, so that the one below
+// can belong to it. None suspends but |await_read|.
+typedef struct weir_internal_custom_layer {
+  // Suspends until a |read| that does not wait may do something. Returns 0 or a negative code. It
+  // takes the place of every |read| that waits.
+  int (*await_read)(void *context);
+  // As in weir_internal_transport.
+  void (*linger)(void *context);
+  bool (*stop)(void *context);
+} weir_internal_custom_layer;
+
 typedef struct weir_internal_custom_connection {
   weir_connection connection;
   weir_custom_operations operations;
   void *context;
+  const weir_internal_custom_layer *layer;  // NULL: a user's
   weir_internal_custom_call reading;
   weir_internal_custom_call writing;  // or finishing
   // The coroutine of our own.
@@ -47,6 +59,11 @@ static inline weir_internal_custom_connection *weir_internal_custom_of(
     weir_connection *connection) {
   return (weir_internal_custom_connection *)connection;
 }
+
+// weir_internal_custom_context returns the context of |connection| if it was made over |read|,
+// otherwise NULL.
+void *weir_internal_custom_context(const weir_connection *connection,
+                                   int (*read)(void *context, void *out, size_t size, bool wait));
 
 // weir_internal_custom_result returns the |result| of a user's function for at most |size| bytes,
 // or what stands for it when the function has not kept its contract.

@@ -21,6 +21,7 @@ struct weir_write_channel {
   uint32_t end;
   uint32_t capacity;
   uint64_t gone;    // bytes that left the buffer, or never were in it
+  uint64_t lost;    // of these, what a failure has dropped
   int failure;      // of the transport, or the cause of a cancel; it stays
   bool busy;        // an operation is in flight
   bool auto_flush;  // as weir_open_write_channel says
@@ -78,6 +79,12 @@ WEIR_MUST_USE int weir_internal_writer_enter_at_once(weir_write_channel *channel
 // transport. What fits into the capacity as a whole is taken as a whole. Suspends.
 WEIR_MUST_USE int weir_internal_writer_put(weir_write_channel *channel,
                                            weir_internal_outgoing *text);
+
+// weir_internal_writer_adopt makes |buffer|, which was taken from the pool of the connection for
+// |size| bytes and of which |count|, at most the capacity, are to be written, the channel's own.
+// The channel must have been entered, and hold nothing.
+void weir_internal_writer_adopt(weir_write_channel *channel, char *buffer, size_t size,
+                                size_t count);
 
 // weir_internal_writer_pass writes |bytes| that another channel holds, and adds to *done how many
 // were taken. Many go straight to the transport; few are gathered in the buffer. Suspends.

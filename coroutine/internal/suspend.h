@@ -20,6 +20,10 @@ typedef struct weir_internal_coroutine weir_internal_coroutine;
 // weir_internal_current_coroutine returns the coroutine that runs on this thread, or NULL.
 weir_internal_coroutine *weir_internal_current_coroutine(void);
 
+// weir_internal_stack_left returns how many bytes of its stack the current coroutine has left.
+// SIZE_MAX outside a coroutine.
+size_t weir_internal_stack_left(void);
+
 // weir_internal_enter is the first line of every public function that suspends: it returns -EINVAL
 // outside a coroutine, -EXDEV when |loop| is not NULL and not the current one, -ECANCELED,
 // -ETIMEDOUT, or 0. Now and then it yields first, so that a coroutine whose operations never need

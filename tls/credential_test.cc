@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Credentials: what is accepted, and every mistake in them that is found when they are made.
+
+#include <gtest/gtest.h>
+#include <openssl/bio.h>
+#include <openssl/ec_key.h>
+#include <openssl/nid.h>
+#include <openssl/pem.h>
+#include <openssl/rsa.h>
+
+#include <string>
+
+#include "testing/certificates.h"
+#include "testing/lambda_coroutine.h"
+#include "testing/leak_checked_test.h"
+#include "testing/temporary_folder.h"
+#include "testing/tls_things.h"
+#include "weir/tls.h"
+
+namespace weir_testing {
+namespace {
+
+std::string TextOf(const bssl::UniquePtr<BIO> &bio) {
+  const uint8_t *data = nullptr;
+  size_t size = 0;
+  EXPECT_EQ(1, BIO_mem_contents(bio.get(), &data, &size));
+  return std::string(reinterpret_cast<const char *>(data), size);
+}
+
+class CredentialTest : public LeakCheckedTest {
+ protected:
+  static void SetUpTestSuite() {
+    authority_ = new TestAuthority;
+    server_ = new Credential(authority_->Make(Defect::kNone, Role::kServer));
+  }
+  static void TearDownTestSuite() {
+    delete server_;
+    delete authority_;
+  }
+
+  // Makes a credential and returns the result.
+  static int Create(const std::string &chain, const std::string &key) {
+    weir_tls_credential *made = nullptr;
+    int result = weir_tls_credential_create(&made, weir_bytes_of(chain.data(), chain.size()),
+                                            weir_bytes_of(key.data(), key.size()), nullptr);
+    EXPECT_EQ(result == 0, made != nullptr);
+    if (result < 0) {
+      EXPECT_EQ(result, weir_tls_last_failure(nullptr)->code);
+    }
+    weir_tls_credential_close(made);
+    return result;
+  }
+
+  // Expects that it cannot be made, and what is said of the reason.
+  static void ExpectRefused(int code, const std::string &said, const std::string &chain,
+                            const std::string &key) {
+    EXPECT_EQ(code, Create(chain, key)) << said;
+    EXPECT_NE(std::string::npos, LastTlsFailure().find(said)) << LastTlsFailure();
+  }
+
+  static TestAuthority *authority_;
+  static Credential *server_;
+};
+
+TestAuthority *CredentialTest::authority_;
+Credential *CredentialTest::server_;
+
+TEST_F(CredentialTest, TakesEachKindOfKey) {
+  for (KeyKind kind : {KeyKind::kP256, KeyKind::kP384, KeyKind::kEd25519, KeyKind::kRsa2048}) {
+    Credential made = authority_->Make(Defect::kNone, Role::kServer, kind);
+    EXPECT_EQ(0, Create(made.chain_pem, made.key_pem)) << LastTlsFailure();
+  }
+}
+
+TEST_F(CredentialTest, TakesKeysInTheirOlderForms) {
+  bssl::UniquePtr<BIO> ec(BIO_new(BIO_s_mem()));
+  EXPECT_EQ(1, PEM_write_bio_ECPrivateKey(ec.get(), EVP_PKEY_get0_EC_KEY(server_->leaf.key()),
+                                          nullptr, nullptr, 0, nullptr, nullptr));
+  EXPECT_NE(std::string::npos, TextOf(ec).find("BEGIN EC PRIVATE KEY"));
+  EXPECT_EQ(0, Create(server_->chain_pem, TextOf(ec))) << LastTlsFailure();
+  const std::string parameters =
+      "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n";
+  EXPECT_EQ(0, Create(server_->chain_pem, parameters + TextOf(ec))) << LastTlsFailure();
+
+  Credential with_rsa = authority_->Make(Defect::kNone, Role::kServer, KeyKind::kRsa2048);
+  bssl::UniquePtr<BIO> rsa(BIO_new(BIO_s_mem()));
+  EXPECT_EQ(1, PEM_write_bio_RSAPrivateKey(rsa.get(), EVP_PKEY_get0_RSA(with_rsa.leaf.key()),
+                                           nullptr, nullptr, 0, nullptr, nullptr));
+  EXPECT_EQ(0, Create(with_rsa.chain_pem, TextOf(rsa))) << LastTlsFailure();
+}
+
+TEST_F(CredentialTest, BothMayBeTheSameText) {
+  EXPECT_EQ(0, Create(server_->key_pem + server_->chain_pem, server_->key_pem + server_->chain_pem))
+      << LastTlsFailure();
+}
+
+TEST_F(CredentialTest, TheRootMayBeInTheChain) {
+  EXPECT_EQ(0, Create(server_->chain_pem + authority_->root().Pem(), server_->key_pem))
+      << LastTlsFailure();
+}
+
+TEST_F(CredentialTest, TextAroundTheBlocksIsPassedOver) {
+  std::string chain = "subject: somebody\r\n";
+  for (char c : server_->chain_pem) chain += c == '\n' ? std::string("  \r\n") : std::string(1, c);
+  EXPECT_EQ(0, Create("\xEF\xBB\xBF" + server_->chain_pem, server_->key_pem)) << LastTlsFailure();
+  EXPECT_EQ(0, Create(chain + "the end", server_->key_pem)) << LastTlsFailure();
+}
+
+TEST_F(CredentialTest, JunkInThePem) {
+  const std::string &chain = server_->chain_pem;
+  const std::string &key = server_->key_pem;
+  const std::string begin = "-----BEGIN CERTIFICATE-----\n";
+  const std::string end = "-----END CERTIFICATE-----\n";
+  ExpectRefused(WEIR_E_TLS_PEM, "ends within a block", chain.substr(0, chain.size() / 2), key);
+  ExpectRefused(WEIR_E_TLS_PEM, "line 2 of the PEM text: the block is not base64", begin + end,
+                key);
+  ExpectRefused(WEIR_E_TLS_PEM, "line 3 of the PEM text: the block is not base64",
+                begin + "!!!!\n" + end, key);
+  ExpectRefused(WEIR_E_TLS_PEM, "not base64", begin + "AAA\n" + end, key);
+  ExpectRefused(WEIR_E_TLS_PEM, "end of another block", begin + "AAAA\n-----END PRIVATE KEY-----\n",
+                key);
+  ExpectRefused(WEIR_E_TLS_PEM, "no beginning of a block", "-----BEGIN CERTIFICATE----\n" + chain,
+                key);
+  ExpectRefused(WEIR_E_TLS_PEM, "no beginning of a block", chain + end, key);
+  ExpectRefused(WEIR_E_TLS_PEM, "no end of a block", begin + chain, key);
+  ExpectRefused(WEIR_E_TLS_PEM, "is \"X509 CRL\" and no certificate",
+                chain + "-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n", key);
+  ExpectRefused(WEIR_E_TLS_PEM, "is \"X509 CRL\" and no key", chain,
+                "-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n");
+}
+
+TEST_F(CredentialTest, NoCertificate) {
+  ExpectRefused(WEIR_E_TLS_CHAIN, "no certificate in the chain", "", server_->key_pem);
+  ExpectRefused(WEIR_E_TLS_CHAIN, "no certificate in the chain", server_->key_pem,
+                server_->key_pem);
+  ExpectRefused(WEIR_E_TLS_CHAIN, "no certificate in the chain", server_->leaf.Der(),
+                server_->key_pem);
+  ExpectRefused(WEIR_E_TLS_CHAIN, "block 1 of the chain, in line 1, is no certificate",
+                "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", server_->key_pem);
+}
+
+TEST_F(CredentialTest, NoChain) {
+  const std::string leaf = server_->leaf.Pem();
+  const std::string intermediate = authority_->intermediate().Pem();
+  ExpectRefused(WEIR_E_TLS_CHAIN, "certificate 2 has not signed the one before",
+                leaf + authority_->root().Pem(), server_->key_pem);
+  ExpectRefused(WEIR_E_TLS_CHAIN, "certificate 2 has not signed the one before",
+                intermediate + leaf, server_->key_pem);
+  // One with the same name and another key.
+  TestAuthority other;
+  ExpectRefused(WEIR_E_TLS_CHAIN, "certificate 2 has not signed the one before",
+                leaf + other.intermediate().Pem(), server_->key_pem);
+  CertificateOptions options;
+  options.authority = true;
+  Certificate last = authority_->root();
+  for (int i = 0; i < 16; i++) last = last.Issue(options);
+  last = last.Issue({});
+  ExpectRefused(WEIR_E_TLS_CHAIN, "more than 16 certificates", last.ChainPem(), last.KeyPem());
+}
+
+TEST_F(CredentialTest, TooWeakForAnybody) {
+  for (auto [defect, said] : {std::pair(Defect::kWeakKey, "certificate 1: its RSA key"),
+                              std::pair(Defect::kSha1Signature, "certificate 1: it is signed"),
+                              std::pair(Defect::kWeakIntermediateKey, "certificate 2: its RSA"),
+                              std::pair(Defect::kSha1SignedIntermediate, "certificate 2: it is")}) {
+    Credential weak = authority_->Make(defect, Role::kServer);
+    ExpectRefused(WEIR_E_TLS_CHAIN, said, weak.chain_pem, weak.key_pem);
+  }
+}
+
+TEST_F(CredentialTest, WrongKey) {
+  Credential other = authority_->Make(Defect::kNone, Role::kServer);
+  ExpectRefused(WEIR_E_TLS_KEY, "does not belong to the first certificate", server_->chain_pem,
+                other.key_pem);
+  Credential with_rsa = authority_->Make(Defect::kNone, Role::kServer, KeyKind::kRsa2048);
+  ExpectRefused(WEIR_E_TLS_KEY, "does not belong to the first certificate", server_->chain_pem,
+                with_rsa.key_pem);
+  ExpectRefused(WEIR_E_TLS_KEY, "no private key", server_->chain_pem, "");
+  ExpectRefused(WEIR_E_TLS_KEY, "no private key", server_->chain_pem, server_->chain_pem);
+  ExpectRefused(WEIR_E_TLS_KEY, "more than one private key", server_->chain_pem,
+                server_->key_pem + server_->key_pem);
+  ExpectRefused(WEIR_E_TLS_KEY, "cannot be read", server_->chain_pem,
+                "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n");
+}
+
+TEST_F(CredentialTest, EncryptedKey) {
+  ExpectRefused(WEIR_E_TLS_KEY, "is encrypted", server_->chain_pem,
+                "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE "
+                "KEY-----\n");
+  ExpectRefused(WEIR_E_TLS_KEY, "is encrypted", server_->chain_pem,
+                "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: "
+                "AES-128-CBC,00\n\nAAAA\n-----END RSA PRIVATE KEY-----\n");
+}
+
+TEST_F(CredentialTest, KeyOfAnotherKind) {
+  for (auto [curve, said] :
+       {std::pair(NID_secp521r1, "P-521"), std::pair(NID_secp224r1, "curve")}) {
+    bssl::UniquePtr<EC_KEY> key(EC_KEY_new_by_curve_name(curve));
+    EXPECT_EQ(1, EC_KEY_generate_key(key.get()));
+    bssl::UniquePtr<BIO> bio(BIO_new(BIO_s_mem()));
+    EXPECT_EQ(
+        1, PEM_write_bio_ECPrivateKey(bio.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr));
+    ExpectRefused(WEIR_E_TLS_KEY, said, server_->chain_pem, TextOf(bio));
+  }
+  CertificateOptions weak;
+  weak.key = KeyKind::kRsa1024;
+  ExpectRefused(WEIR_E_TLS_KEY, "2048 bits", server_->chain_pem,
+                Certificate::SelfSigned(weak).KeyPem());
+}
+
+TEST_F(CredentialTest, LoadsFiles) {
+  TemporaryFolder folder;
+  const std::string chain = folder.Write("chain.pem", server_->chain_pem);
+  const std::string key = folder.Write("key.pem", server_->key_pem);
+  const std::string both = folder.Write("both.pem", server_->chain_pem + server_->key_pem);
+  auto load = [&] {
+    weir_tls_credential *made = nullptr;
+    EXPECT_EQ(0, weir_tls_credential_load(&made, chain.c_str(), key.c_str(), nullptr))
+        << LastTlsFailure();
+    weir_tls_credential_close(made);
+    EXPECT_EQ(0, weir_tls_credential_load(&made, both.c_str(), both.c_str(), nullptr))
+        << LastTlsFailure();
+    weir_tls_credential_close(made);
+    EXPECT_EQ(-ENOENT, weir_tls_credential_load(&made, chain.c_str(), "/nowhere", nullptr));
+    EXPECT_EQ(nullptr, made);
+    EXPECT_EQ("cannot read /nowhere: No such file or directory", LastTlsFailure());
+    EXPECT_EQ(-EISDIR,
+              weir_tls_credential_load(&made, folder.path().c_str(), key.c_str(), nullptr));
+    EXPECT_EQ(WEIR_E_TLS_KEY,
+              weir_tls_credential_load(&made, chain.c_str(), chain.c_str(), nullptr));
+    EXPECT_NE(std::string::npos, LastTlsFailure().find("no private key"));
+    EXPECT_EQ(-EINVAL, weir_tls_credential_load(&made, nullptr, key.c_str(), nullptr));
+    const std::string large = folder.Write("large.pem", std::string(1024 * 1024 + 1, '\n'));
+    EXPECT_EQ(-EFBIG, weir_tls_credential_load(&made, large.c_str(), key.c_str(), nullptr));
+    EXPECT_EQ(-EFBIG, weir_tls_credential_load(&made, "/dev/zero", key.c_str(), nullptr));
+    return 0;
+  };
+  load();                            // blocks
+  EXPECT_EQ(0, RunCoroutine(load));  // on the pool
+}
+
+TEST_F(CredentialTest, ClosingNothing) { weir_tls_credential_close(nullptr); }
+
+}  // namespace
+}  // namespace weir_testing

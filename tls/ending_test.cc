@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// How secure streams end: in peace, cut off, or broken; and what each end gets to know.
+
+#include "testing/bare_tls.h"
+#include "testing/expect_coroutine.h"
+#include "testing/leak_checked_test.h"
+#include "testing/middle.h"
+#include "testing/secure_pair.h"
+#include "testing/tcp_pair.h"
+#include "testing/virtual_clock.h"
+
+namespace weir_testing {
+namespace {
+
+class Ending : public LeakCheckedTest, public ::testing::WithParamInterface<SecureKind> {
+ protected:
+  void WithPair(const std::function<void(SecurePair *)> &body) {
+    SecureWorld world(GetParam().version);
+    ExpectRun(clock_.options(), [&] {
+      SecurePair pair = world.Connect(GetParam().wire);
+      body(&pair);
+      for (weir_connection *connection : {pair.near, pair.far}) {
+        if (connection == nullptr) continue;
+        weir_connection_abort(connection);
+        weir_connection_close(connection);
+      }
+      return 0;
+    });
+  }
+
+  int64_t now() const { return clock_.now(); }
+
+  VirtualClock clock_;
+};
+
+INSTANTIATE_TEST_SUITE_P(Kinds, Ending, testing::ValuesIn(AllSecureKinds()), SecureKindName);
+
+TEST_P(Ending, AnAbortIsNoEndInPeace) {
+  WithPair([](SecurePair *pair) {
+    EXPECT_EQ(0, Send(pair->far, "half a senten"));
+    EXPECT_EQ("half", Receive(pair->near, 4));
+    weir_connection_abort(pair->far);
+    EXPECT_EQ(-ECONNABORTED, Send(pair->far, "x"));
+    std::string rest = ReadToEnd(pair->near);
+    EXPECT_NE(std::string::npos, rest.find('<')) << rest;
+    EXPECT_EQ(-ECONNABORTED, weir_connection_close(pair->far));
+    pair->far = nullptr;
+  });
+}
+
+TEST_P(Ending, ACancelledStreamIsNoEndInPeace) {
+  WithPair([](SecurePair *pair) {
+    EXPECT_EQ(0, Send(pair->near, "half a senten"));
+    weir_write_channel *output = weir_open_write_channel(pair->near, false);
+    weir_write_channel_cancel(output, -EIO);
+    EXPECT_EQ(-EIO, weir_write_string(output, "x"));
+    std::string rest = ReadToEnd(pair->far);
+    EXPECT_NE(std::string::npos, rest.find('<')) << rest;
+  });
+}
+
+TEST_P(Ending, ACloseWaitsForThePeerNoLongerThanItsTimeout) {
+  WithPair([this](SecurePair *pair) {
+    int64_t begin = now();
+    weir_connection_set_close_timeout(pair->near, 3 * WEIR_SECOND);
+    EXPECT_EQ(0, weir_connection_close(pair->near));
+    pair->near = nullptr;
+    // Nobody waits for the other end of a pipe.
+    EXPECT_EQ(GetParam().wire == Wire::kTcp ? 3 * WEIR_SECOND : 0, now() - begin);
+    EXPECT_EQ("", ReadToEnd(pair->far));
+  });
+}
+
+TEST_P(Ending, ACloseThatCannotSendEverythingSaysSo) {
+  WithPair([this](SecurePair *pair) {
+    weir_write_channel *output = weir_open_write_channel(pair->near, true);
+    std::string much(64 * 1024, 'm');
+    int result = 0;
+    while (result == 0) {
+      weir_timeout timeout = weir_timeout_begin(WEIR_SECOND);
+      result = weir_write_fully(output, much.data(), much.size(), nullptr);
+      weir_timeout_end(timeout);
+    }
+    EXPECT_EQ(-ETIMEDOUT, result);
+    int64_t begin = now();
+    EXPECT_EQ(-ETIMEDOUT, weir_connection_close(pair->near));
+    EXPECT_EQ(5 * WEIR_SECOND, now() - begin);
+    pair->near = nullptr;
+    std::string rest = ReadToEnd(pair->far);
+    EXPECT_NE(std::string::npos, rest.find('<')) << "does not look complete";
+  });
+}
+
+TEST_P(Ending, ACloseInACancelledCoroutineReturnsAtOnce) {
+  WithPair([](SecurePair *pair) {
+    weir_job *closer = LaunchJob([pair] {
+      EXPECT_EQ(-ECANCELED, weir_delay(WEIR_FOREVER));
+      weir_write_channel *output = weir_open_write_channel(pair->near, false);
+      EXPECT_EQ(-ECANCELED, weir_write_string(output, "too late"));
+      int result = weir_connection_close(pair->near);
+      EXPECT_TRUE(result == -ECANCELED || result == 0) << weir_error_name(result);
+      return 0;
+    });
+    weir_write_channel *output = weir_open_write_channel(pair->near, false);
+    EXPECT_EQ(0, weir_write_string(output, "in time"));
+    EXPECT_EQ(0, weir_yield());
+    weir_job_cancel(closer);
+    EXPECT_EQ(0, EndOf(closer));
+    pair->near = nullptr;
+    EXPECT_EQ("in time", ReadToEnd(pair->far)) << "the loop has sent it, and close_notify";
+  });
+}
+
+TEST_P(Ending, BothCloseAtOnce) {
+  WithPair([](SecurePair *pair) {
+    EXPECT_EQ(0, weir_write_string(weir_open_write_channel(pair->near, false), "never read"));
+    EXPECT_EQ(0, weir_write_string(weir_open_write_channel(pair->far, false), "nor this"));
+    weir_job *far = LaunchJob([pair] { return weir_connection_close(pair->far); });
+    int near = weir_connection_close(pair->near);
+    EXPECT_TRUE(near == 0 || near == -EPIPE) << weir_error_name(near);
+    int result = EndOf(far);
+    EXPECT_TRUE(result == 0 || result == -EPIPE) << weir_error_name(result);
+    pair->near = pair->far = nullptr;
+  });
+}
+
+TEST_P(Ending, ReadingCanBeGivenUp) {
+  WithPair([](SecurePair *pair) {
+    weir_read_channel *input = weir_open_read_channel(pair->near);
+    EXPECT_EQ(0, Send(pair->far, "unread"));
+    weir_read_channel_cancel(input, -EIO);
+    char byte;
+    EXPECT_EQ(-EIO, weir_read_available(input, &byte, 1));
+    EXPECT_EQ(0, Send(pair->near, "writing goes on"));
+    EXPECT_EQ("writing goes on", Receive(pair->far, 15));
+  });
+}
+
+// Truncation: the line ends, and nobody has said so.
+class Truncation : public LeakCheckedTest, public ::testing::WithParamInterface<weir_tls_version> {
+ protected:
+  // What a client reads of |text| when the server's stream ends behind it without close_notify.
+  std::string ReadCutOff(const std::string &text, bool allow_truncation) {
+    weir_tls_terms terms = {};
+    terms.min_version = terms.max_version = GetParam();
+    terms.allow_truncation = allow_truncation;
+    SecureWorld world(terms, terms);
+    std::string received;
+    ExpectRun([&] {
+      SecurePair pair = MakeWire(Wire::kPipe);
+      BareTlsOptions options;
+      Credential credential = SecureWorld::authority().Make(Defect::kNone, Role::kServer);
+      options.is_server = true;
+      options.credential = &credential;
+      BareTls server(pair.far, options);
+      weir_job *job = LaunchJob([&] {
+        EXPECT_EQ(0, server.Handshake());
+        EXPECT_EQ(0, server.Write(text));
+        return weir_write_channel_close(weir_open_write_channel(pair.far, false));
+      });
+      EXPECT_EQ(0, weir_tls_client(&pair.near, world.options()));
+      received = ReadToEnd(pair.near);
+      EXPECT_EQ(0, EndOf(job));
+      code_ = weir_tls_last_failure(pair.near)->code;
+      EXPECT_EQ(received, text + ReadToEnd(pair.near)) << "the same again";
+      EXPECT_EQ(0, Send(pair.near, "writing goes on"));
+      weir_connection_close(pair.near);
+      return 0;
+    });
+    return received;
+  }
+
+  int code_ = 0;
+};
+
+INSTANTIATE_TEST_SUITE_P(Versions, Truncation, testing::Values(WEIR_TLS_1_2, WEIR_TLS_1_3),
+                         [](const auto &test) {
+                           return test.param == WEIR_TLS_1_2 ? std::string("Tls12") : "Tls13";
+                         });
+
+TEST_P(Truncation, IsAnErrorBehindAllThatCame) {
+  EXPECT_EQ("some<WEIR_E_TLS_TRUNCATED>", ReadCutOff("some", false));
+  EXPECT_EQ(WEIR_E_TLS_TRUNCATED, code_);
+  EXPECT_EQ(std::string(100000, 'x') + "<WEIR_E_TLS_TRUNCATED>",
+            ReadCutOff(std::string(100000, 'x'), false));
+}
+
+TEST_P(Truncation, IsAnEndInPeaceIfAllowed) { EXPECT_EQ("some", ReadCutOff("some", true)); }
+
+}  // namespace
+}  // namespace weir_testing

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// When sessions are resumed, and when they must not be.
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "testing/certificates.h"
+#include "testing/expect_coroutine.h"
+#include "testing/leak_checked_test.h"
+#include "testing/tls_meeting.h"
+#include "testing/tls_things.h"
+#include "weir/tls.h"
+
+namespace weir_testing {
+namespace {
+
+class ResumptionTest : public LeakCheckedTest,
+                       public ::testing::WithParamInterface<weir_tls_version> {
+ protected:
+  ResumptionTest() : context_(MakeTlsContext({authority_.MakeFor({"DNS:a.test", "DNS:b.test"})})) {}
+
+  TlsOptions OptionsWith(weir_tls_options_builder builder) {
+    builder.terms.max_version = GetParam();
+    return MakeTlsOptions(authority_.root(), builder);
+  }
+
+  static bool Resumes(const weir_tls_options *options, const weir_tls_context *context,
+                      const char *host = "a.test") {
+    TlsMeeting meeting = Meet(options, context, host);
+    EXPECT_EQ(0, meeting.client.handshake) << meeting.client.failure.text;
+    EXPECT_EQ(0, meeting.client.talk);
+    EXPECT_EQ(meeting.client.resumed, meeting.server.resumed);
+    EXPECT_FALSE(meeting.client.peer_chain.empty());
+    return meeting.client.resumed;
+  }
+
+  TestAuthority authority_;
+  TlsContext context_;
+};
+
+TEST_P(ResumptionTest, TheSecondHandshakeIsShorter) {
+  TlsOptions options = OptionsWith({});
+  ExpectRun([&] {
+    EXPECT_FALSE(Resumes(options.get(), context_.get()));
+    for (int i = 0; i < 4; i++) EXPECT_TRUE(Resumes(options.get(), context_.get())) << i;
+    return 0;
+  });
+}
+
+TEST_P(ResumptionTest, NotUnderAnotherName) {
+  TlsOptions options = OptionsWith({});
+  ExpectRun([&] {
+    EXPECT_FALSE(Resumes(options.get(), context_.get(), "a.test"));
+    EXPECT_FALSE(Resumes(options.get(), context_.get(), "b.test"));
+    EXPECT_TRUE(Resumes(options.get(), context_.get(), "a.test"));
+    return 0;
+  });
+}
+
+// A client that tries all the same does not get through.
+TEST_P(ResumptionTest, TheServerDoesNotResumeUnderAnotherName) {
+  bssl::UniquePtr<SSL_SESSION> session;
+  static bssl::UniquePtr<SSL_SESSION> *kept;
+  kept = &session;
+  auto meet = [&](const char *name) {
+    BareTlsOptions client;
+    client.max_version = static_cast<uint16_t>(GetParam());
+    client.tune_context = [](SSL_CTX *context) {
+      SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT);
+      SSL_CTX_sess_set_new_cb(context, [](SSL *, SSL_SESSION *fresh) {
+        kept->reset(fresh);
+        return 1;
+      });
+    };
+    client.tune = [&](SSL *ssl) {
+      SSL_set_tlsext_host_name(ssl, name);
+      if (session) SSL_set_session(ssl, session.get());
+    };
+    BareEnd bare;
+    return MeetBareClient(client, context_.get(), &bare);
+  };
+  ExpectRun([&] {
+    TlsEnd first = meet("a.test");
+    EXPECT_EQ(0, first.handshake) << first.failure.text;
+    TlsEnd second = meet("b.test");
+    EXPECT_EQ(0, second.handshake) << second.failure.text;
+    EXPECT_FALSE(second.resumed);
+    TlsEnd third = meet("b.test");
+    EXPECT_EQ(0, third.handshake) << third.failure.text;
+    EXPECT_TRUE(third.resumed);
+    return 0;
+  });
+}
+
+TEST_P(ResumptionTest, NotWithOtherOptions) {
+  TlsOptions one = OptionsWith({});
+  TlsOptions other = OptionsWith({});
+  ExpectRun([&] {
+    EXPECT_FALSE(Resumes(one.get(), context_.get()));
+    EXPECT_FALSE(Resumes(other.get(), context_.get()));
+    return 0;
+  });
+}
+
+TEST_P(ResumptionTest, NotWithAnotherContext) {
+  TlsOptions options = OptionsWith({});
+  TlsContext other = MakeTlsContext({authority_.MakeFor({"DNS:a.test"})});
+  ExpectRun([&] {
+    EXPECT_FALSE(Resumes(options.get(), context_.get()));
+    EXPECT_FALSE(Resumes(options.get(), other.get()));
+    return 0;
+  });
+}
+
+TEST_P(ResumptionTest, EitherSideMayForbidIt) {
+  weir_tls_options_builder builder = {};
+  builder.no_resumption = true;
+  TlsOptions forbidding = OptionsWith(builder);
+  TlsOptions options = OptionsWith({});
+  weir_tls_context_builder server = {};
+  server.no_resumption = true;
+  TlsContext context = MakeTlsContext({authority_.MakeFor({"DNS:a.test"})}, server);
+  ExpectRun([&] {
+    for (int i = 0; i < 2; i++) {
+      EXPECT_FALSE(Resumes(forbidding.get(), context_.get()));
+      EXPECT_FALSE(Resumes(options.get(), context.get()));
+    }
+    return 0;
+  });
+}
+
+TEST_P(ResumptionTest, OnlySoManyAreKept) {
+  weir_tls_options_builder builder = {};
+  builder.session_limit = 1;
+  TlsOptions options = OptionsWith(builder);
+  ExpectRun([&] {
+    EXPECT_FALSE(Resumes(options.get(), context_.get(), "a.test"));
+    EXPECT_FALSE(Resumes(options.get(), context_.get(), "b.test"));
+    EXPECT_FALSE(Resumes(options.get(), context_.get(), "a.test"));
+    EXPECT_TRUE(Resumes(options.get(), context_.get(), "a.test"));
+    return 0;
+  });
+}
+
+TEST_P(ResumptionTest, ReplacedCredentialsKeepSessions) {
+  TlsOptions options = OptionsWith({});
+  TlsCredential next = MakeTlsCredential(authority_.MakeFor({"DNS:a.test"}));
+  weir_tls_credential *const all[] = {next.get()};
+  ExpectRun([&] {
+    EXPECT_FALSE(Resumes(options.get(), context_.get()));
+    EXPECT_EQ(0, weir_tls_context_replace_credentials(context_.get(), all, 1));
+    EXPECT_TRUE(Resumes(options.get(), context_.get()));
+    return 0;
+  });
+}
+
+INSTANTIATE_TEST_SUITE_P(Both, ResumptionTest, ::testing::Values(WEIR_TLS_1_2, WEIR_TLS_1_3),
+                         [](const auto &test) {
+                           return test.param == WEIR_TLS_1_2 ? "Tls12" : "Tls13";
+                         });
+
+}  // namespace
+}  // namespace weir_testing

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// How much of its stack a coroutine needs for TLS: less than half of the default one, whatever the
+// certificates are.
+
+#include <cstdint>
+
+#include "testing/expect_coroutine.h"
+#include "testing/leak_checked_test.h"
+#include "testing/secure_pair.h"
+
+namespace weir_testing {
+namespace {
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kCanMeasure = false;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+constexpr bool kCanMeasure = false;
+#else
+constexpr bool kCanMeasure = true;
+#endif
+#else
+constexpr bool kCanMeasure = true;
+#endif
+
+constexpr size_t kStack = 64 * 1024;
+constexpr size_t kMost = kStack / 2;
+constexpr unsigned char kPaint = 0xa5;
+
+// Fills what is free of the stack, as far as kMost reaches and a little more. *out_end gets where
+// that ends.
+__attribute__((noinline)) void Paint(uintptr_t *out_end) {
+  volatile unsigned char area[kMost + 4096];
+  for (volatile unsigned char &byte : area) byte = kPaint;
+  *out_end = reinterpret_cast<uintptr_t>(&area[0]);
+}
+
+// How many of the bytes below |top| were used, down to what Paint has filled.
+__attribute__((noinline)) size_t UsedBelow(const unsigned char *bottom, const unsigned char *top) {
+  volatile const unsigned char *at = bottom;
+  while (at < top && *at == kPaint) at++;
+  return static_cast<size_t>(top - const_cast<const unsigned char *>(at));
+}
+
+// Runs |body| and returns how much of the stack it took.
+__attribute__((noinline)) size_t Measure(const std::function<void()> &body) {
+  const auto *top = static_cast<const unsigned char *>(__builtin_frame_address(0));
+  uintptr_t bottom = 0;
+  Paint(&bottom);
+  body();
+  return UsedBelow(reinterpret_cast<const unsigned char *>(bottom), top);
+}
+
+struct Case {
+  KeyKind key;
+  weir_tls_version version;
+  bool both_show;  // the client shows a certificate, too
+};
+
+class Stack : public LeakCheckedTest, public ::testing::WithParamInterface<Case> {};
+
+std::string NameOf(const Case &each) {
+  const char *key = each.key == KeyKind::kP256      ? "P256"
+                    : each.key == KeyKind::kP384    ? "P384"
+                    : each.key == KeyKind::kEd25519 ? "Ed25519"
+                                                    : "Rsa";
+  return std::string(key) + (each.version == WEIR_TLS_1_2 ? "Tls12" : "Tls13") +
+         (each.both_show ? "Mutual" : "");
+}
+
+std::vector<Case> Cases() {
+  std::vector<Case> cases;
+  for (KeyKind key : {KeyKind::kP256, KeyKind::kP384, KeyKind::kEd25519, KeyKind::kRsa2048}) {
+    for (weir_tls_version version : {WEIR_TLS_1_2, WEIR_TLS_1_3}) {
+      for (bool both_show : {false, true}) cases.push_back({key, version, both_show});
+    }
+  }
+  return cases;
+}
+
+INSTANTIATE_TEST_SUITE_P(Kinds, Stack, testing::ValuesIn(Cases()),
+                         [](const auto &test) { return NameOf(test.param); });
+
+TEST_P(Stack, HalfOfItIsMoreThanEnough) {
+  if (!kCanMeasure) GTEST_SKIP() << "a sanitizer has stacks of its own";
+  const TestAuthority &authority = SecureWorld::authority();
+  TlsTrust trust = MakeTlsTrust(authority.root());
+  weir_tls_options_builder client = {};
+  client.terms.min_version = client.terms.max_version = GetParam().version;
+  client.server_name = kServerName;
+  weir_tls_context_builder server = {};
+  TlsCredential shown;
+  if (GetParam().both_show) {
+    shown = MakeTlsCredential(authority.Make(Defect::kNone, Role::kClient, GetParam().key));
+    client.credential = shown.get();
+    server.client_authentication = WEIR_TLS_CLIENT_REQUIRED;
+    server.client_trust = trust.get();
+  }
+  TlsOptions options = MakeTlsOptions(authority.root(), client);
+  TlsContext context =
+      MakeTlsContext({authority.Make(Defect::kNone, Role::kServer, GetParam().key)}, server);
+  size_t near = 0, far = 0;
+  ExpectRun([&] {
+    SecurePair pair = MakeWire(Wire::kTcp);
+    weir_job *job = LaunchJob([&] {
+      far = Measure([&] {
+        EXPECT_EQ(0, weir_tls_server(&pair.far, context.get())) << LastTlsFailure();
+        EXPECT_EQ("question", Receive(pair.far, 8));
+        EXPECT_EQ(0, Send(pair.far, std::string(100000, 'a')));
+      });
+      return 0;
+    });
+    near = Measure([&] {
+      EXPECT_EQ(0, weir_tls_client(&pair.near, options.get())) << LastTlsFailure();
+      EXPECT_EQ(0, Send(pair.near, "question"));
+      EXPECT_EQ(100000u, Receive(pair.near, 100000).size());
+    });
+    EXPECT_EQ(0, EndOf(job));
+    CloseSecurePair(&pair);
+    return 0;
+  });
+  EXPECT_LT(near, kMost);
+  EXPECT_LT(far, kMost);
+  EXPECT_LT(1024u, near) << "this measures nothing";
+  RecordProperty("client", static_cast<int>(near));
+  RecordProperty("server", static_cast<int>(far));
+}
+
+}  // namespace
+}  // namespace weir_testing

@@ -93,9 +93,9 @@ static int set_versions(SSL_CTX *context, const weir_tls_terms *terms) {
 
 static int set_groups(SSL_CTX *context, const char *groups) {
   if (SSL_CTX_set1_curves_list(context, groups != NULL ? groups : DEFAULT_GROUPS) == 1) return 0;
-  return weir_internal_tls_fail(ERR_peek_error() == 0 ? -ENOMEM : -EINVAL,
-                                "unknown to this BoringSSL: a group of \"%s\"",
-                                groups != NULL ? groups : DEFAULT_GROUPS);
+  if (groups == NULL) return refused("groups");
+  // Here it does not say so of a group that it does not know.
+  return weir_internal_tls_fail(-EINVAL, "unknown to this BoringSSL: a group of \"%s\"", groups);
 }
 
 static int set_algorithms(SSL_CTX *context) {

@@ -44,6 +44,11 @@ void ExpectAllWaysAgree(const char *block) {
   uint64_t not_ascii = Mask(block, [](unsigned char byte) { return byte > 0x7F; });
   ASSERT_EQ(line_ends, weir_internal_line_ends_plain(block));
   ASSERT_EQ(line_ends, weir_internal_line_ends_of(block));
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx2")) {
+    ASSERT_EQ(line_ends, weir_internal_line_ends_avx2(block));
+  }
+#endif
   ASSERT_EQ(not_ascii, weir_internal_not_ascii_plain(block));
   ASSERT_EQ(not_ascii, weir_internal_not_ascii_of(block));
 }

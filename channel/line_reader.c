@@ -18,6 +18,9 @@ typedef struct line_end {
   size_t size;     // bytes with what ends it; 0: no end was found
 } line_end;
 
+// A way to search a block for line ends; always a constant, so that nothing is called.
+typedef uint64_t (*block_search)(const char *block);
+
 // Searches what is held for a LF: among the line ends that are known, then in a few blocks that
 // follow. Returns the number of bytes up to and with it, or 0; then the first |*out_scanned| were
 // searched. It calls nothing, so that it costs little when a line is short.
@@ -25,6 +28,7 @@ typedef struct line_end {
 // All places are counted from the beginning of the buffer: so where the next block lies depends on
 // the last block, not on the line before, and a processor looks into it before that line is found.
 __attribute__((always_inline)) static inline uint32_t find_near(weir_read_channel *channel,
+                                                                block_search search,
                                                                 uint32_t *out_scanned) {
   enum { BLOCK = WEIR_INTERNAL_LINE_BLOCK, BLOCKS = 3 };
   const uint32_t start = channel->start;
@@ -40,11 +44,11 @@ __attribute__((always_inline)) static inline uint32_t find_near(weir_read_channe
     uint32_t next = at + BLOCK;
     uint64_t marks;
     if (next <= channel->end) {
-      marks = weir_internal_line_ends_of(channel->buffer + at);
+      marks = search(channel->buffer + at);
     } else {
       // What the block has behind |end| is looked at as well; so it must lie in the buffer.
       if (at == channel->end || next > channel->size) break;
-      marks = weir_internal_line_ends_of(channel->buffer + at) << (next - channel->end);
+      marks = search(channel->buffer + at) << (next - channel->end);
       next = channel->end;
     }
     if (marks != 0) {
@@ -82,7 +86,7 @@ static inline bool is_one_block(const weir_read_channel *channel, uint32_t held)
 __attribute__((always_inline)) static inline uint32_t find_lf(weir_read_channel *channel,
                                                               uint32_t size, uint32_t scanned) {
   if (scanned == 0) {
-    uint32_t found = find_near(channel, &scanned);
+    uint32_t found = find_near(channel, weir_internal_line_ends_of, &scanned);
     if (found > 0) return found <= size ? found : 0;
   }
   if (scanned >= size) return 0;
@@ -257,8 +261,9 @@ static inline void take_line(weir_read_channel *channel, uint32_t size, uint32_t
 // together; calls nothing. Returns false if there is none, or something is to be done first.
 __attribute__((always_inline)) static inline bool read_near_line(weir_read_channel *channel,
                                                                  weir_internal_line_kind kind,
+                                                                 block_search search,
                                                                  weir_bytes *out_line) {
-  uint32_t size = find_near(channel, &channel->scanned);
+  uint32_t size = find_near(channel, search, &channel->scanned);
   if (size == 0) return false;
   uint32_t content = content_of(channel->buffer + channel->start, size);
   if (!is_checked(channel, content, kind)) return false;
@@ -340,21 +345,40 @@ __attribute__((noinline)) static int wait_for_line(weir_read_channel *channel,
 
 __attribute__((always_inline)) static inline int read_public(weir_read_channel *channel,
                                                              weir_internal_line_kind kind,
+                                                             block_search search,
                                                              weir_bytes *out_line) {
   const weir_connection *connection = weir_internal_reader_connection(channel);
   uint32_t held = (uint32_t)weir_internal_reader_held(channel);
   if (held - 1 < channel->line_limit && channel->unusual == 0 && channel->scanned == 0 &&
       weir_internal_connection_at_once(connection, false) &&
-      read_near_line(channel, kind, out_line)) {
+      read_near_line(channel, kind, search, out_line)) {
     return 0;
   }
   return wait_for_line(channel, kind, out_line);
 }
 
+#if defined(__x86_64__)
+#define WITH_AVX2 __attribute__((target("avx2")))
+
+WITH_AVX2 static int read_line_avx2(weir_read_channel *channel, weir_bytes *out_line) {
+  return read_public(channel, WEIR_INTERNAL_BYTES, weir_internal_line_ends_avx2, out_line);
+}
+
+WITH_AVX2 static int read_utf8_line_avx2(weir_read_channel *channel, weir_bytes *out_line) {
+  return read_public(channel, WEIR_INTERNAL_TEXT, weir_internal_line_ends_avx2, out_line);
+}
+#endif
+
 int weir_read_line(weir_read_channel *channel, weir_bytes *out_line) {
-  return read_public(channel, WEIR_INTERNAL_BYTES, out_line);
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx2")) return read_line_avx2(channel, out_line);
+#endif
+  return read_public(channel, WEIR_INTERNAL_BYTES, weir_internal_line_ends_of, out_line);
 }
 
 int weir_read_utf8_line(weir_read_channel *channel, weir_bytes *out_line) {
-  return read_public(channel, WEIR_INTERNAL_TEXT, out_line);
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx2")) return read_utf8_line_avx2(channel, out_line);
+#endif
+  return read_public(channel, WEIR_INTERNAL_TEXT, weir_internal_line_ends_of, out_line);
 }

@@ -34,7 +34,7 @@ static int pin(int number) {
   cpu_set_t cores, one;
   if (sched_getaffinity(0, sizeof cores, &cores) != 0) return -errno;
   CPU_ZERO(&one);
-  for (int core = 0; core < CPU_SETSIZE; core++) {
+  for (size_t core = 0; core < CPU_SETSIZE; core++) {
     if (!CPU_ISSET(core, &cores) || number-- > 0) continue;
     CPU_SET(core, &one);
     return sched_setaffinity(0, sizeof one, &one) != 0 ? -errno : 0;

@@ -79,16 +79,16 @@ static int await_plenty(weir_selector *selector, int shortage, patience *self) {
 static int accept_patiently(weir_internal_shard *shard, bool is_unix, weir_address *remote,
                             weir_tcp_connection **out) {
   weir_selector *selector = shard->descriptor.selector;
-  patience patience = {.pause = FIRST_PAUSE};
+  patience left = {.pause = FIRST_PAUSE};
   for (;;) {
-    if (patience.asks_twice) patience.closes = weir_internal_selector_closes(selector);
+    if (left.asks_twice) left.closes = weir_internal_selector_closes(selector);
     int result = accept_descriptor(shard, is_unix, remote, out);
     if (result >= 0) return result;
     if (is_the_clients(result)) {
       // Lets others run now and then: there may be many such clients in a row.
       result = weir_internal_enter_here();
     } else if (is_shortage(result)) {
-      result = await_plenty(selector, result, &patience);
+      result = await_plenty(selector, result, &left);
     }
     if (shard->closing) return WEIR_E_CLOSED;
     if (result < 0) return result;

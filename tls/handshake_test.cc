@@ -366,6 +366,9 @@ TEST_F(Handshake, NothingIsKnownOfAConnectionThatIsNotSecure) {
     EXPECT_EQ(0u, weir_tls_peer_certificate(plain, 0).size);
     EXPECT_EQ(0, weir_tls_last_failure(plain)->code);
     weir_connection_close(plain);
+    // What a failed handshake leaves behind.
+    EXPECT_EQ(-EINVAL, weir_tls_get_information(nullptr, &information));
+    EXPECT_EQ(0u, weir_tls_peer_certificate(nullptr, 0).size);
   });
 }
 

@@ -156,6 +156,17 @@ TEST_F(OptionsTest, OneCheckAtMost) {
   EXPECT_EQ(0, Build(builder));
 }
 
+// Whoever names roots believes that they are looked at.
+TEST_F(OptionsTest, NoRootsForWhoChecksHimself) {
+  TestAuthority authority;
+  TlsTrust trust = MakeTlsTrust(authority.root());
+  weir_tls_options_builder builder = {};
+  builder.trust = trust.get();
+  EXPECT_EQ(0, Build(builder));
+  builder.dangerous_check_instead = weir_tls_dangerously_trust_anyone;
+  ExpectRefused("nobody would look at the roots", builder);
+}
+
 TEST_F(OptionsTest, HoldsWhatItUses) {
   TestAuthority authority;
   TlsTrust trust = MakeTlsTrust(authority.root());

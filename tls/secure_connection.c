@@ -33,7 +33,7 @@ static int secure_read(void *context, void *out, size_t size, bool wait) {
   // An alert, if anything. If there is no room for it, the close sees to it.
   (void)weir_internal_tls_hand_over(session);
   if (result > 0) weir_internal_spend((size_t)result);
-  return result == WEIR_E_TLS_TRUNCATED && session->settings->allow_truncation ? 0 : result;
+  return result;
 }
 
 static int await_read(void *context) {
@@ -237,5 +237,6 @@ int weir_internal_tls_secure_connection(weir_connection **out, weir_internal_tls
 }
 
 weir_internal_tls_session *weir_internal_tls_session_of(const weir_connection *connection) {
+  if (connection == NULL) return NULL;
   return (weir_internal_tls_session *)weir_internal_custom_context(connection, secure_read);
 }

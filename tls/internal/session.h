@@ -81,8 +81,9 @@ weir_internal_tls_session *weir_internal_tls_session_of(const weir_connection *c
 //
 // weir_internal_tls_enter begins one call of BoringSSL, which may read what the channel below holds
 // if |reads|. weir_internal_tls_leave ends it, given what it returned. Returns that if it is
-// positive; 0 when the peer has sent close_notify; -EAGAIN when there is not enough to read;
-// -EINPROGRESS when a task of the handshake is to be done; or why it failed.
+// positive; 0 when the peer has sent close_notify, or ended where it may without; -EAGAIN when
+// there is not enough to read; -EINPROGRESS when a task of the handshake is to be done; or why it
+// failed.
 void weir_internal_tls_enter(weir_internal_tls_session *session, bool reads);
 WEIR_MUST_USE int weir_internal_tls_leave(weir_internal_tls_session *session, int result);
 

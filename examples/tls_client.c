@@ -26,7 +26,8 @@ static int connect_to(weir_connection **out, const arguments *given) {
   if (result == 0) {
     result = weir_tcp_connect(weir_tcp(weir_current_selector()), out, given->host, port);
   }
-  return result < 0 ? complain(given, result, "") : 0;
+  if (result == 0) return 0;
+  return complain(given, result, result == -EINVAL ? "not a host and a port" : "");
 }
 
 // Without a file of roots, those of the system are the ones to trust, and there is nothing to set.
@@ -76,8 +77,8 @@ static int run(void *argument) {
 
 static const char help[] =
     "usage: %s [--help] HOST [PORT [ROOTS]]\n"
-    "Asks for the page / of a web server over TLS, and prints the status line of the answer. PORT\n"
-    "is 443 by default. ROOTS is a PEM file of the certificates to trust instead of the "
+    "Asks for the page / of a web server over TLS, and prints the status line of the answer.\n"
+    "PORT is 443 by default. ROOTS is a PEM file of the certificates to trust instead of the\n"
     "system's.\n";
 
 int main(int count, char **words) {

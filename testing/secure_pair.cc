@@ -50,12 +50,8 @@ std::string NameOf(const SecureKind &kind) {
 void PrintTo(const SecureKind &kind, std::ostream *out) { *out << NameOf(kind); }
 
 std::vector<SecureKind> AllSecureKinds() {
-  return {{Wire::kPipe, WEIR_TLS_1_2},
-          {Wire::kPipe, WEIR_TLS_1_3},
-          {Wire::kTcp, WEIR_TLS_1_2},
-          {Wire::kTcp, WEIR_TLS_1_3},
-          {Wire::kUnix, WEIR_TLS_1_2},
-          {Wire::kUnix, WEIR_TLS_1_3}};
+  return {{Wire::kPipe, WEIR_TLS_1_2}, {Wire::kPipe, WEIR_TLS_1_3}, {Wire::kTcp, WEIR_TLS_1_2},
+          {Wire::kTcp, WEIR_TLS_1_3},  {Wire::kUnix, WEIR_TLS_1_2}, {Wire::kUnix, WEIR_TLS_1_3}};
 }
 
 SecurePair MakeWire(Wire wire) {

@@ -146,8 +146,12 @@ weir_internal_shard *weir_internal_listener_hold(weir_listener *listener) {
 void weir_internal_listener_let_go(weir_internal_shard *shard) {
   shard->inside--;
   if (shard->inside > 0) return;
-  if (shard->left != NULL) weir_internal_reply_send(shard->left);
-  if (shard->to_free != NULL) weir_internal_listener_release(shard->to_free);
+  // After either there is no shard any more.
+  if (shard->left != NULL) {
+    weir_internal_reply_send(shard->left);
+  } else if (shard->to_free != NULL) {
+    weir_internal_listener_release(shard->to_free);
+  }
 }
 
 int weir_accept(weir_listener *listener, weir_connection **out) {

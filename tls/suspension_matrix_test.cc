@@ -137,10 +137,12 @@ Suspension ServerInCheck() {
 // The only thread of the pool, on which nothing else happens before it is let go.
 class BusyThread {
  public:
-  BusyThread() {
-    ExpectLaunch([this] { return weir_blocking(Wait, this); });
+  static std::shared_ptr<BusyThread> Make() {
+    auto made = std::make_shared<BusyThread>();
+    ExpectLaunch([made] { return weir_blocking(Wait, made.get()); });
     EXPECT_EQ(0, weir_yield());
-    begun_.get_future().wait();
+    made->begun_.get_future().wait();
+    return made;
   }
   void LetGo() {
     if (!gone_) end_.set_value();
@@ -148,13 +150,15 @@ class BusyThread {
   }
 
  private:
-  static int Wait(void *self) {
-    static_cast<BusyThread *>(self)->begun_.set_value();
-    static_cast<BusyThread *>(self)->end_.get_future().wait();
+  static int Wait(void *argument) {
+    auto *self = static_cast<BusyThread *>(argument);
+    self->begun_.set_value();
+    self->ending_.wait();
     return 0;
   }
 
   std::promise<void> begun_, end_;
+  std::future<void> ending_ = end_.get_future();
   bool gone_ = false;
 };
 
@@ -165,7 +169,7 @@ int ChooseArgument(void *argument, const weir_tls_client_hello *, weir_tls_crede
 
 // The signature waits for a thread.
 Suspension ServerInSignature() {
-  auto thread = std::make_shared<BusyThread>();
+  auto thread = BusyThread::Make();
   auto credential = std::make_shared<TlsCredential>(
       MakeTlsCredential(SecureWorld::authority().Make(Defect::kNone, Role::kServer), true));
   weir_tls_context_builder server = {};

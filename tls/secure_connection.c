@@ -43,6 +43,11 @@ static int await_read(void *context) {
   return result < 0 ? result : 0;
 }
 
+static int cause(const void *context) {
+  const weir_internal_tls_session *session = (const weir_internal_tls_session *)context;
+  return session->broken;
+}
+
 // Lets those who only write see what is no data: a wish for new keys, close_notify, an alert.
 // Returns 0, or why nothing can be written any more.
 static int look_at_input(weir_internal_tls_session *session) {
@@ -68,6 +73,11 @@ static void renew_keys(weir_internal_tls_session *session) {
   (void)SSL_key_update(session->ssl, SSL_KEY_UPDATE_NOT_REQUESTED);
 }
 
+static bool data_is_sent(const weir_internal_tls_session *session) {
+  const weir_write_channel *output = &session->below->writer;
+  return output->gone - output->lost >= session->data_end;
+}
+
 // Returns how much was sealed.
 static int seal(weir_internal_tls_session *session, const void *data, size_t size) {
   int result = weir_internal_tls_reserve(session);
@@ -77,10 +87,51 @@ static int seal(weir_internal_tls_session *session, const void *data, size_t siz
   result = SSL_write(session->ssl, data, (int)size);
   result = weir_internal_tls_leave(session, result);
   int handed_over = weir_internal_tls_hand_over(session);
-  session->data_end = weir_total_bytes_written(&session->below->writer);
+  session->data_end =
+      weir_total_bytes_written(&session->below->writer) + weir_internal_tls_unsent(session);
   if (result <= 0) return result == 0 ? -EPIPE : result;
   return handed_over < 0 && weir_write_channel_cause(&session->below->writer) < 0 ? handed_over
                                                                                   : result;
+}
+
+static int secure_write(void *context, const void *data, size_t size, bool wait) {
+  weir_internal_tls_session *session = session_of(context);
+  if (session->broken < 0) return session->broken;
+  if (session->has_ended) return -EPIPE;
+  const size_t most = WEIR_INTERNAL_TLS_RECORD;
+  size_t sealed = size < most ? size : most;
+  int result = weir_internal_tls_make_room(session, sealed + WEIR_INTERNAL_TLS_OVERHEAD, wait);
+  if (result == 0) result = look_at_input(session);
+  return result == 0 ? seal(session, data, sealed) : result;
+}
+
+static int secure_flush(void *context) {
+  weir_internal_tls_session *session = session_of(context);
+  if (data_is_sent(session)) return 0;
+  if (session->broken < 0) return session->broken;
+  int result = weir_internal_tls_make_room(session, 0, true);
+  if (result == 0) result = weir_flush(&session->below->writer);
+  return data_is_sent(session) ? 0 : result;
+}
+
+// That a peer who is gone did not get close_notify, or a session ticket, but all data, is no loss.
+static int forgive(const weir_internal_tls_session *session, int result) {
+  bool is_gone = result == -EPIPE || result == -ECONNRESET;
+  return is_gone && session->data_was_sent ? 0 : result;
+}
+
+static int send_close_notify(weir_internal_tls_session *session, bool wait) {
+  int result = weir_internal_tls_make_room(session, 2 * WEIR_INTERNAL_TLS_OVERHEAD, wait);
+  if (result == 0) result = weir_internal_tls_reserve(session);
+  session->data_was_sent = data_is_sent(session);
+  if (result < 0) return forgive(session, result);
+  weir_internal_tls_enter(session, false);
+  // Its result only tells whether the peer has ended, too.
+  (void)SSL_shutdown(session->ssl);
+  ERR_clear_error();
+  session->entered = false;
+  session->has_ended = true;
+  return forgive(session, weir_internal_tls_hand_over(session));
 }
 
 // Waits until the connection below has sent everything. It does so without us as well, so that
@@ -95,49 +146,14 @@ static int await_sent(weir_internal_tls_session *session) {
   return 0;
 }
 
-static int secure_write(void *context, const void *data, size_t size, bool wait) {
-  weir_internal_tls_session *session = session_of(context);
-  if (session->broken < 0) return session->broken;
-  if (session->has_ended) return -EPIPE;
-  const size_t most = WEIR_INTERNAL_TLS_RECORD;
-  size_t sealed = size < most ? size : most;
-  int result = weir_internal_tls_make_room(session, sealed + WEIR_INTERNAL_TLS_OVERHEAD, wait);
-  if (result == 0) result = look_at_input(session);
-  if (result == 0) result = seal(session, data, sealed);
-  if (result == (int)size && wait) {
-    int sent = await_sent(session);
-    if (sent < 0) return sent;
-  }
-  return result;
-}
-
-// That a peer who is gone did not get close_notify, or a session ticket, but all data, is no loss.
-static int forgive(const weir_internal_tls_session *session, int result) {
-  bool is_gone = result == -EPIPE || result == -ECONNRESET;
-  return is_gone && session->data_was_sent ? 0 : result;
-}
-
-static int send_close_notify(weir_internal_tls_session *session, bool wait) {
-  int result = weir_internal_tls_make_room(session, 2 * WEIR_INTERNAL_TLS_OVERHEAD, wait);
-  if (result == 0) result = weir_internal_tls_reserve(session);
-  const weir_write_channel *output = &session->below->writer;
-  session->data_was_sent = output->gone - output->lost >= session->data_end;
-  if (result < 0) return forgive(session, result);
-  weir_internal_tls_enter(session, false);
-  // Its result only tells whether the peer has ended, too.
-  (void)SSL_shutdown(session->ssl);
-  ERR_clear_error();
-  session->entered = false;
-  session->has_ended = true;
-  return forgive(session, weir_internal_tls_hand_over(session));
-}
-
 static int secure_finish(void *context, bool wait) {
   weir_internal_tls_session *session = session_of(context);
   if (session->broken < 0) return session->broken;
   int result = session->has_ended ? 0 : send_close_notify(session, wait);
   if (result < 0 || !wait) return result;
-  return forgive(session, await_sent(session));
+  result = await_sent(session);
+  session->data_was_sent = data_is_sent(session);
+  return forgive(session, result);
 }
 
 // The end
@@ -219,7 +235,13 @@ static const weir_custom_operations operations = {
     .release = release,
 };
 
-static const weir_internal_custom_layer layer = {await_read, linger, stop};
+static const weir_internal_custom_layer layer = {
+    .await_read = await_read,
+    .flush = secure_flush,
+    .cause = cause,
+    .linger = linger,
+    .stop = stop,
+};
 
 int weir_internal_tls_secure_connection(weir_connection **out, weir_internal_tls_session *session) {
   const weir_connection *below = session->below;

@@ -105,11 +105,16 @@ static weir_tls_credential *pick(const weir_internal_tls_credentials *set, const
   return set->count > 0 ? set->all[0] : NULL;
 }
 
-// Sessions are resumed under the name only under which they began. Who vouches for clients is part
-// of the context, whose tickets no other context can read.
-static int bind_sessions(SSL *ssl, const char *name) {
+// Sessions are resumed only under the name under which they began, and where clients are asked as
+// they were then: contexts may share their ticket keys.
+static int bind_sessions(const weir_tls_context *context, SSL *ssl, const char *name) {
   uint8_t digest[SHA256_DIGEST_LENGTH];
-  SHA256((const uint8_t *)name, strlen(name), digest);
+  const uint8_t asked = (uint8_t)context->client_authentication;
+  SHA256_CTX hash;
+  SHA256_Init(&hash);
+  SHA256_Update(&hash, &asked, sizeof asked);
+  SHA256_Update(&hash, name, strlen(name));
+  SHA256_Final(digest, &hash);
   return SSL_set_session_id_context(ssl, digest, sizeof digest) == 1 ? 0 : -ENOMEM;
 }
 
@@ -124,7 +129,7 @@ static enum ssl_select_cert_result_t show(weir_internal_tls_handshake *handshake
   // Whom nothing can be shown to is refused a little later, where the alert can be chosen.
   if (state->credential == NULL) return ssl_select_cert_success;
   if (weir_internal_tls_credential_use(handshake->ssl, state->credential) == 0 &&
-      bind_sessions(handshake->ssl, state->hello.data) == 0) {
+      bind_sessions(context_of(handshake), handshake->ssl, state->hello.data) == 0) {
     return ssl_select_cert_success;
   }
   weir_internal_tls_refuse(handshake, -ENOMEM, "no memory for a handshake");

@@ -46,6 +46,13 @@ static int check(const weir_connection *below, int result) {
 
 // Steps
 
+// A buffer of the usual size has room for a record; let one read take it.
+static void prepare_input(weir_read_channel *reader) {
+  bool is_usual = reader->capacity == WEIR_INTERNAL_DEFAULT_CAPACITY;
+  if (!is_usual || weir_internal_reader_held(reader) > 0) return;
+  reader->capacity = WEIR_INTERNAL_TLS_ROOM - WEIR_INTERNAL_LINE_EXTRA;
+}
+
 // What was written before leaves first. Then the channel gets room for a record.
 static int prepare_output(weir_write_channel *writer) {
   int result = weir_internal_writer_flush(writer);
@@ -138,6 +145,7 @@ static int run(weir_internal_tls_session *session) {
       .failure = {.alert = -1, .depth = -1},
   };
   session->handshake = &handshake;
+  prepare_input(&below->reader);
   int result = prepare_output(&below->writer);
   if (result == 0) {
     result = weir_internal_tls_begin(&handshake);

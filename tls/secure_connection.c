@@ -28,6 +28,7 @@ static int secure_read(void *context, void *out, size_t size, bool wait) {
     if (result < 0) return result;
   }
   weir_internal_tls_enter(session, true);
+  session->may_read_on = true;
   int result = SSL_read(session->ssl, out, size < INT_MAX ? (int)size : INT_MAX);
   result = weir_internal_tls_leave(session, result);
   // An alert, if anything. If there is no room for it, the close sees to it.

@@ -374,6 +374,41 @@ TEST_F(HappyEyeballs, TheTimeoutIsThirtySecondsUnlessSaidOtherwise) {
   EXPECT_EQ("192.0.2.1:80", Run("192.0.2.1"));
 }
 
+// The other family never answers, which says less than a refusal.
+TEST_F(HappyEyeballs, WhenTheTimeoutPassesARefusalIsTold) {
+  network_.Answer(WEIR_IPV4, 0, {"192.0.2.1", "192.0.2.2"});
+  network_.Answer(WEIR_IPV6, 3600000, {});
+  network_.Peer("192.0.2.1", 20, -ECONNREFUSED);
+  network_.Peer("192.0.2.2", 20, -ECONNRESET);
+  EXPECT_EQ("ECONNREFUSED", Run());
+  EXPECT_EQ(30000, ended_);
+  // Nor does an address.
+  network_.Peer("192.0.2.1", 3600000);
+  EXPECT_EQ("ECONNRESET", Run());
+}
+
+TEST_F(HappyEyeballs, WhenTheTimeoutPassesThatThereIsNoWayIsToldIfItIsSoOfAll) {
+  network_.Answer(WEIR_IPV4, 0, {"192.0.2.1", "192.0.2.2"});
+  network_.Answer(WEIR_IPV6, 3600000, {});
+  network_.Peer("192.0.2.1", 20, -ENETUNREACH);
+  network_.Peer("192.0.2.2", 20, -EHOSTUNREACH);
+  EXPECT_EQ("ENETUNREACH", Run());
+  network_.Peer("192.0.2.2", 3600000);
+  EXPECT_EQ("ETIMEDOUT", Run());
+}
+
+TEST_F(HappyEyeballs, ADeadlineOfTheCallerIsToldWhateverFailed) {
+  network_.Answer(WEIR_IPV4, 0, {"192.0.2.1"});
+  network_.Answer(WEIR_IPV6, 3600000, {});
+  network_.Peer("192.0.2.1", 20, -ECONNREFUSED);
+  ExpectRun(network_.options(), [this] {
+    weir_timeout timeout = weir_timeout_begin(WEIR_SECOND);
+    EXPECT_EQ("ETIMEDOUT", Connect());
+    EXPECT_TRUE(weir_timeout_end(timeout));
+    return 0;
+  });
+}
+
 TEST_F(HappyEyeballs, TheTimeoutIsNobodyElsesDeadline) {
   connect_.timeout = WEIR_SECOND;
   ExpectRun(network_.options(), [this] {

@@ -198,8 +198,10 @@ WEIR_MUST_USE int weir_tcp_serve(weir_listener *listener, const weir_tcp_serve_o
 // weir_listener_close stops listening and frees the listener; connections that it accepted are not
 // touched, those waiting to be accepted are reset. Coroutines suspended in weir_accept, on any
 // loop, return WEIR_E_CLOSED first, and a weir_tcp_serve hands out what it has accepted; it
-// suspends until they have done so, which neither cancellation nor a deadline cuts short. NULL is
-// legal. Returns 0; -EXDEV in a coroutine of another selector, and then nothing is done.
+// suspends until they have done so, which neither cancellation nor a deadline cuts short. A
+// coroutine that was launched but has not called either yet does not hold the listener: cancel and
+// join it before. NULL is legal. Returns 0; -EXDEV in a coroutine of another selector, and then
+// nothing is done.
 //
 // Outside coroutines it works while the selector does not run; and on the thread that drives it
 // with weir_selector_poll, for a listener that has no |shards| and was not accepted from on another

@@ -34,6 +34,8 @@ class Ending : public LeakCheckedTest, public ::testing::WithParamInterface<Secu
   VirtualClock clock_;
 };
 
+class HalfClose : public LeakCheckedTest {};
+
 INSTANTIATE_TEST_SUITE_P(Kinds, Ending, testing::ValuesIn(AllSecureKinds()), SecureKindName);
 
 TEST_P(Ending, AnAbortIsNoEndInPeace) {
@@ -109,6 +111,32 @@ TEST_P(Ending, ACloseInACancelledCoroutineReturnsAtOnce) {
     EXPECT_EQ(0, EndOf(closer));
     pair->near = nullptr;
     EXPECT_EQ("in time", ReadToEnd(pair->far)) << "the loop has sent it, and close_notify";
+  });
+}
+
+// Once close_notify is sealed it will be sent, whoever waits for it: the stream has ended.
+TEST_F(HalfClose, ThatIsCancelledWhileItsEndIsOnItsWayHasHappened) {
+  ExpectRun([&] {
+    SecureWorld world;
+    weir_pipe_options narrow = {};
+    narrow.capacity = 64;
+    SecurePair pair;
+    EXPECT_EQ(0, weir_pipe(&pair.near, &pair.far, &narrow));
+    world.ShakeHands(&pair);
+    const std::string text(4000, 't');
+    weir_write_channel *output = weir_open_write_channel(pair.near, false);
+    EXPECT_EQ(0, weir_write_fully(output, text.data(), text.size(), nullptr));
+    weir_job *closer = LaunchJob([output] { return weir_write_channel_close(output); });
+    EXPECT_EQ(0, weir_delay(WEIR_MILLISECOND));
+    weir_job_cancel(closer);
+    EXPECT_EQ(0, EndOf(closer));
+    EXPECT_EQ(WEIR_E_CLOSED, Send(pair.near, "more"));
+    EXPECT_EQ(text, ReadToEnd(pair.far));
+    weir_job *answer = LaunchJob([&pair] { return Send(pair.far, "answer"); });
+    EXPECT_EQ("answer", Receive(pair.near, 6));
+    EXPECT_EQ(0, EndOf(answer));
+    CloseSecurePair(&pair);
+    return 0;
   });
 }
 

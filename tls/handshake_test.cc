@@ -167,6 +167,27 @@ TEST_F(Handshake, APeerThatIsGone) {
   });
 }
 
+// An alert that anybody can send, as long as there are no keys.
+TEST_F(Handshake, APeerThatEndsTheStreamBeforeThereAreKeys) {
+  const std::string close_notify("\x15\x03\x03\x00\x02\x01\x00", 7);
+  SecureWorld world;
+  for (bool of_client : {true, false}) {
+    SCOPED_TRACE(of_client ? "a client" : "a server");
+    RunVirtually([&] {
+      SecurePair pair = MakeWire(Wire::kPipe);
+      weir_connection **ours = of_client ? &pair.near : &pair.far;
+      weir_connection *peer = of_client ? pair.far : pair.near;
+      EXPECT_EQ(0, Send(peer, close_notify));
+      int result = of_client ? weir_tls_client(ours, world.options())
+                             : weir_tls_server(ours, world.context());
+      EXPECT_EQ(WEIR_E_TLS_TRUNCATED, result) << weir_error_name(result);
+      EXPECT_EQ(nullptr, *ours);
+      EXPECT_EQ(WEIR_E_TLS_TRUNCATED, weir_tls_last_failure(nullptr)->code);
+      weir_connection_close(peer);
+    });
+  }
+}
+
 TEST_F(Handshake, NoVersionInCommon) {
   weir_tls_terms old = {}, modern = {};
   old.max_version = WEIR_TLS_1_2;

@@ -80,6 +80,23 @@ TEST_F(OneSided, AWriterLearnsOfAnAlert) {
   }
 }
 
+// In a handshake this alert says that there is no version in common; now it says nothing of ours.
+TEST_F(OneSided, AnAlertAfterTheHandshakeIsJustAnAlert) {
+  SecureWorld world;
+  for (int alert :
+       {SSL_AD_PROTOCOL_VERSION, SSL_AD_INSUFFICIENT_SECURITY, SSL_AD_NO_APPLICATION_PROTOCOL}) {
+    for (uint16_t version : kVersions) {
+      WithBareServer(world, version, [alert](weir_connection *client, BareTls *server) {
+        EXPECT_EQ(1, SSL_send_fatal_alert(server->ssl(), static_cast<uint8_t>(alert)));
+        EXPECT_EQ(-1, server->Write("delivers the alert, and fails"));
+        EXPECT_EQ("<WEIR_E_TLS_ALERT>", Receive(client, 1));
+        EXPECT_EQ(alert, weir_tls_last_failure(client)->alert);
+        EXPECT_TRUE(weir_tls_last_failure(client)->alert_received);
+      });
+    }
+  }
+}
+
 TEST_F(OneSided, AWriterGoesOnAfterThePeersEnd) {
   SecureWorld world;
   for (uint16_t version : kVersions) {

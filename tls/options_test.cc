@@ -105,6 +105,9 @@ TEST_F(OptionsTest, GroupsAndTimes) {
   terms.handshake_timeout = -1;
   ExpectTermsRefused("timeout is negative", terms);
   terms.handshake_timeout = WEIR_FOREVER;
+  terms.certificates_limit = (1 << 20) + 1;
+  ExpectTermsRefused("limit for certificates", terms);
+  terms.certificates_limit = 1 << 20;
   weir_tls_options_builder builder = {};
   builder.terms = terms;
   EXPECT_EQ(0, Build(builder)) << LastTlsFailure();

@@ -179,8 +179,10 @@ static void below_ended(weir_internal_closer *closer, int result) {
   }
 }
 
-// Begins to close the connection below.
-static void close_below(weir_internal_tls_session *session) {
+// Begins to close the connection below, which may take as long as our own close, and |most|.
+static void close_below(weir_internal_tls_session *session, int64_t most) {
+  int64_t timeout = session->above->close_timeout;
+  session->below->close_timeout = timeout < most ? timeout : most;
   session->closing = true;
   session->closer.ended = below_ended;
   int result = weir_internal_connection_close_for(session->below, &session->closer);
@@ -189,7 +191,7 @@ static void close_below(weir_internal_tls_session *session) {
 
 static void linger(void *context) {
   weir_internal_tls_session *session = session_of(context);
-  if (session->below != NULL && !session->closing) close_below(session);
+  if (session->below != NULL && !session->closing) close_below(session, WEIR_FOREVER);
   session->lingering = session->below != NULL;
   if (!session->lingering) weir_internal_connection_lingered(session->above);
 }
@@ -201,9 +203,9 @@ static bool stop(void *context) {
   session->lingering = false;
   bool expired = session->above->expired;
   if (!session->closing) {
-    int64_t most = session->broken < 0 && !expired ? ALERT_TIMEOUT : 0;
-    if (session->below->close_timeout > most) session->below->close_timeout = most;
-    close_below(session);
+    bool has_alert = session->broken < 0 && !expired;
+    if (has_alert) (void)weir_internal_tls_hand_over_rest(session);
+    close_below(session, has_alert ? ALERT_TIMEOUT : 0);
   } else if (expired) {
     weir_internal_connection_hurry(session->below);
   }

@@ -46,6 +46,11 @@ typedef struct weir_tls_terms {
   // of the last two shuts out TLS 1.2 peers with a certificate on that curve.
   const char *groups;
   int64_t handshake_timeout;  // nanoseconds; default 10 seconds; WEIR_FOREVER: none
+  // Bytes that the message with the peer's certificates may have; a larger one is refused with
+  // WEIR_E_TLS_PROTOCOL. Default 24 KiB, which is several times what is usual, at most 1 MiB. A
+  // peer of whom nothing is known yet can make us hold as much, and half as much again, for as long
+  // as the handshake may take. Other messages have 16 KiB at most.
+  size_t certificates_limit;
   // A peer that ends its stream without close_notify, between two records, has ended it in peace.
   // Off by default: it is WEIR_E_TLS_TRUNCATED, because anybody on the line can end a stream so.
   bool allow_truncation;
@@ -90,7 +95,8 @@ typedef struct weir_tls_options weir_tls_options;
 // wrong. Does not suspend. Returns 0; -EINVAL for a server name that is no host name and no
 // address, an empty or too long protocol, versions that are unknown or in the wrong order, groups
 // that the linked BoringSSL does not know, two checks, |trust| beside |dangerous_check_instead|,
-// |require_protocol| without protocols, or a negative time; -ENOMEM.
+// |require_protocol| without protocols, a negative time, or a limit for certificates above 1 MiB;
+// -ENOMEM.
 WEIR_MUST_USE int weir_tls_options_build(weir_tls_options **out,
                                          const weir_tls_options_builder *builder);
 

@@ -136,6 +136,10 @@ WEIR_MUST_USE int weir_internal_tls_receive(weir_internal_tls_session *session, 
 int weir_internal_tls_hand_over(weir_internal_tls_session *session);
 WEIR_MUST_USE int weir_internal_tls_send(weir_internal_tls_session *session);
 
+// weir_internal_tls_hand_over_rest gives it all, whatever room there is: for the last alert. Does
+// not suspend. Returns 0, or why it could not.
+int weir_internal_tls_hand_over_rest(weir_internal_tls_session *session);
+
 // weir_internal_tls_make_room waits, or does not, until nothing is left to be handed over and the
 // channel below has room for |size| bytes more. Returns 0, -EAGAIN, or why it never will.
 WEIR_MUST_USE int weir_internal_tls_make_room(weir_internal_tls_session *session, size_t size,

@@ -127,8 +127,8 @@ class Server(unittest.TestCase):
             with server.connect() as client:
                 client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
                 name = "{}:{}".format(*client.getsockname())
-                self.assertEqual(server.line(), f"{name}: peer broke the TLS protocol: the peer speaks plain text; "
-                                 "HTTP_REQUEST")
+                self.assertEqual(server.line(), f"{name}: peer broke the TLS protocol: "
+                                 "the peer speaks plain text; HTTP_REQUEST")
             with server.connect() as client:
                 client.shutdown(socket.SHUT_WR)
                 while client.recv(1000):
@@ -220,8 +220,8 @@ class Client(unittest.TestCase):
         result = self.ask(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
         self.assertEqual((result.stdout, result.stderr, result.returncode),
                          ("HTTP/1.1 200 OK\n", "", 0))
-        self.assertEqual(self.request, b"GET / HTTP/1.1\r\nHost: localhost:%d\r\n"
-                         b"Connection: close\r\n\r\n" % self.port)
+        self.assertEqual(self.request, (f"GET / HTTP/1.1\r\nHost: localhost:{self.port}\r\n"
+                                        "Connection: close\r\n\r\n").encode())
 
     def test_an_address_is_checked_too(self):
         result = self.ask(b"HTTP/1.1 204 No Content\r\n\r\n", host="127.0.0.1")

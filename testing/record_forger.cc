@@ -118,6 +118,7 @@ void RunWithForgingServer(Wire wire,
       ForgingServer server(world, wire, &client);
       body(&server, client);
       weir_connection_abort(client);
+      weir_connection_set_close_timeout(client, 0);
       weir_connection_close(client);
     }
     return 0;

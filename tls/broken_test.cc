@@ -52,6 +52,15 @@ TEST_P(Broken, FoundByAReader) {
   });
 }
 
+TEST_P(Broken, ByAWishToBeginAnew) {
+  RunWithForgingServer(GetParam(), [](ForgingServer *server, weir_connection *client) {
+    const std::string hello_request(4, '\0');
+    EXPECT_EQ(0, Send(server->connection(), server->Seal(kHandshakeRecord, hello_request)));
+    ExpectBroken(client, WEIR_E_TLS_PROTOCOL);
+    EXPECT_EQ(SSL_AD_UNEXPECTED_MESSAGE, weir_tls_last_failure(client)->alert);
+  });
+}
+
 TEST_P(Broken, FoundByAWriter) {
   RunWithForgingServer(GetParam(), [](ForgingServer *server, weir_connection *client) {
     EXPECT_EQ(0, Send(server->connection(), BadRecord()));

@@ -43,6 +43,7 @@ enum { SIGNATURE_ALGORITHMS = sizeof signature_algorithms / sizeof signature_alg
 
 enum {
   CERTIFICATES_LIMIT = 24 * 1024,
+  LEAST_CERTIFICATES_LIMIT = 16 * 1024,  // BoringSSL's
   LARGEST_CERTIFICATES_LIMIT = 1024 * 1024,
   TLS_1_2_SESSION_LIFETIME = 2 * 60 * 60,  // seconds
   TLS_1_3_SESSION_LIFETIME = 24 * 60 * 60,
@@ -189,8 +190,8 @@ static int set_times(weir_internal_tls_settings *settings, const weir_tls_terms 
 
 static int set_limits(SSL_CTX *context, const weir_tls_terms *terms) {
   size_t limit = terms->certificates_limit != 0 ? terms->certificates_limit : CERTIFICATES_LIMIT;
-  if (limit > LARGEST_CERTIFICATES_LIMIT) {
-    return weir_internal_tls_fail(-EINVAL, "the limit for certificates is above 1 MiB");
+  if (limit < LEAST_CERTIFICATES_LIMIT || limit > LARGEST_CERTIFICATES_LIMIT) {
+    return weir_internal_tls_fail(-EINVAL, "the limit for certificates is from 16 KiB to 1 MiB");
   }
   SSL_CTX_set_max_cert_list(context, limit);
   return 0;

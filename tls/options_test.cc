@@ -105,8 +105,10 @@ TEST_F(OptionsTest, GroupsAndTimes) {
   terms.handshake_timeout = -1;
   ExpectTermsRefused("timeout is negative", terms);
   terms.handshake_timeout = WEIR_FOREVER;
-  terms.certificates_limit = (1 << 20) + 1;
-  ExpectTermsRefused("limit for certificates", terms);
+  for (size_t limit : {(size_t{1} << 20) + 1, (size_t{1} << 14) - 1}) {
+    terms.certificates_limit = limit;
+    ExpectTermsRefused("limit for certificates", terms);
+  }
   terms.certificates_limit = 1 << 20;
   weir_tls_options_builder builder = {};
   builder.terms = terms;

@@ -8,6 +8,8 @@
 #include <memory>
 #include <string>
 
+#include "testing/bare_tls.h"
+#include "testing/certificates.h"
 #include "testing/expect_coroutine.h"
 #include "testing/leak_checked_test.h"
 #include "testing/middle.h"
@@ -123,41 +125,6 @@ TEST_P(Stall, InTheMiddleOfAFlight) {
   }
 }
 
-// The longest message that a stranger may send.
-TEST_P(Stall, InTheMiddleOfALongChain) {
-  CertificateOptions authority;
-  authority.authority = true;
-  authority.key = KeyKind::kRsa2048;
-  Certificate last = SecureWorld::authority().root();
-  for (int i = 0; i < 15; i++) last = last.Issue(authority);
-  CertificateOptions client;
-  client.key = KeyKind::kRsa2048;
-  last = last.Issue(client);
-  TlsCredential credential = MakeTlsCredential(Credential{last.ChainPem(), last.KeyPem(), last});
-  TlsTrust trust = MakeTlsTrust(SecureWorld::authority().root());
-  weir_tls_terms terms = {};
-  terms.min_version = terms.max_version = GetParam();
-  weir_tls_options_builder near = {};
-  near.credential = credential.get();
-  weir_tls_context_builder far = {};
-  far.client_trust = trust.get();
-  far.client_authentication = WEIR_TLS_CLIENT_REQUIRED;
-  SecureWorld world(terms, terms, near, far);
-  size_t bytes = 0;
-  while (WaitsInVain(world, false, bytes, &clock_) && !HasFailure()) bytes += 1013;
-  EXPECT_LT(12000u, bytes);
-  // And what is above the limit.
-  terms.certificates_limit = 12000;
-  SecureWorld strict({}, terms, near, far);
-  ExpectRun([&] {
-    SecurePair pair = MakeWire(Wire::kPipe);
-    strict.ShakeHands(&pair);
-    EXPECT_EQ(WEIR_E_TLS_PROTOCOL, pair.far_result);
-    weir_connection_close(pair.near);
-    return 0;
-  });
-}
-
 TEST_P(Stall, APeerThatDoesNotReadTheFlight) {
   const std::string hello = ClientHello();
   ExpectRun(clock_.options(), [&] {
@@ -193,6 +160,99 @@ TEST_P(Stall, APeerThatNeverReads) {
     weir_connection_close(pair.near);
     return 0;
   });
+}
+
+// A client with so many certificates that they have some |bytes|, and one server that is asked what
+// it makes of them.
+class LongChain {
+ public:
+  LongChain(size_t bytes, size_t limit)
+      : credential_(SecureWorld::authority().Make(Defect::kNone, Role::kClient)) {
+    const TestAuthority &authority = SecureWorld::authority();
+    const size_t each = authority.intermediate().Der().size() + 3;
+    for (size_t i = 2; i * each < bytes; i++)
+      credential_.chain_pem += authority.intermediate().Pem();
+    trust_ = MakeTlsTrust(authority.root());
+    weir_tls_context_builder builder = {};
+    builder.client_authentication = WEIR_TLS_CLIENT_REQUIRED;
+    builder.client_trust = trust_.get();
+    builder.terms.certificates_limit = limit;
+    context_ = MakeTlsContext({authority.Make(Defect::kNone, Role::kServer)}, builder);
+  }
+
+  // The server's result. |*out_sent| gets what the client sends.
+  int Shake(std::string *out_sent) {
+    int result = 0;
+    ExpectRun([&] {
+      Middle middle({}, {});
+      weir_job *client = LaunchJob([&] {
+        BareTlsOptions options;
+        options.credential = &credential_;
+        options.max_version = TLS1_2_VERSION;
+        BareTls bare(middle.client(), options);
+        std::string byte;
+        if (bare.Handshake() == 0) {
+          EXPECT_NE(0, bare.Read(&byte, 1));
+        }
+        return 0;
+      });
+      weir_connection *server = middle.server();
+      result = weir_tls_server(&server, context_.get());
+      weir_connection_close(server);
+      EXPECT_EQ(0, EndOf(client));
+      *out_sent = middle.to_server().seen;
+      return 0;
+    });
+    return result;
+  }
+
+  // How much is held for a client that has sent |bytes|, and stalls.
+  size_t HeldFor(const std::string &bytes) {
+    size_t held = 0;
+    VirtualClock clock;
+    ExpectRun(clock.options(), [&] {
+      weir_connection *near = nullptr, *far = nullptr;
+      EXPECT_EQ(0, weir_pipe(&near, &far, nullptr));
+      weir_job *client = LaunchJob([&] { return Send(near, bytes); });
+      weir_job *drain = LaunchJob([near] { return ReadToEnd(near), 0; });
+      const size_t before = Allocated();
+      weir_job *watcher = LaunchJob([&] {
+        EXPECT_EQ(0, weir_delay(9 * WEIR_SECOND));
+        held = Allocated() - before;
+        return 0;
+      });
+      EXPECT_EQ(-ETIMEDOUT, weir_tls_server(&far, context_.get()));
+      for (weir_job *job : {client, drain, watcher}) EXPECT_EQ(0, EndOf(job));
+      weir_connection_close(near);
+      return 0;
+    });
+    return held;
+  }
+
+ private:
+  Credential credential_;
+  TlsTrust trust_;
+  TlsContext context_;
+};
+
+// A stranger may send so much before anybody knows who he is.
+TEST(LongChainStall, HoldsLittle) {
+  LongChain chain(22000, 0);
+  std::string sent;
+  EXPECT_EQ(0, chain.Shake(&sent));
+  ASSERT_LT(22000u, sent.size());
+  sent.resize(20000);
+  for (int i = 0; i < 2; i++) {
+    // With the pipe, and what the client's end holds.
+    EXPECT_GT(kMost + 32 * 1024, chain.HeldFor(sent));
+  }
+}
+
+TEST(LongChainStall, IsRefusedAboveTheLimit) {
+  std::string sent;
+  EXPECT_EQ(WEIR_E_TLS_PROTOCOL, LongChain(25000, 0).Shake(&sent));
+  EXPECT_EQ(0, LongChain(25000, 32 * 1024).Shake(&sent));
+  EXPECT_EQ(WEIR_E_TLS_PROTOCOL, LongChain(33000, 32 * 1024).Shake(&sent));
 }
 
 struct Nonsense {

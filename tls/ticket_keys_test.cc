@@ -102,6 +102,8 @@ TEST_P(TicketKeysTest, DoNotCarrySessionsToThoseWhoAskForMore) {
     EXPECT_FALSE(Resumes(options, open));
     TlsMeeting meeting = Meet(options.get(), closed.get(), kServerName);
     EXPECT_EQ(WEIR_E_TLS_CERTIFICATE, meeting.server.handshake) << meeting.server.failure.text;
+    // What was refused once is not offered again.
+    EXPECT_FALSE(Resumes(options, open));
     EXPECT_TRUE(Resumes(options, open));
     return 0;
   });

@@ -119,9 +119,9 @@ WEIR_MUST_USE int weir_tls_context_replace_credentials(weir_tls_context *context
 // weir_tls_context_replace_ticket_keys makes |keys| the ticket keys of |context|, all at once,
 // which must have been built with some. To replace a key, let all servers accept the next one
 // behind their present one, then let them use it and accept the former one behind it, and drop that
-// when its tickets are too old: after two days. May be called on any thread at any time. Does not
-// suspend. Returns 0, or -EINVAL for no keys, more than 16, two of the same name, or a context
-// without. On failure nothing has changed.
+// after a day, when no ticket under it is good any more. May be called on any thread at any time.
+// Does not suspend. Returns 0, or -EINVAL for no keys, more than 16, two of the same name, or a
+// context without. On failure nothing has changed.
 WEIR_MUST_USE int weir_tls_context_replace_ticket_keys(weir_tls_context *context,
                                                        const weir_tls_ticket_key *keys,
                                                        size_t count);

@@ -47,9 +47,9 @@ typedef struct weir_tls_terms {
   const char *groups;
   int64_t handshake_timeout;  // nanoseconds; default 10 seconds; WEIR_FOREVER: none
   // Bytes that the message with the peer's certificates may have; a larger one is refused with
-  // WEIR_E_TLS_PROTOCOL. Default 24 KiB, which is several times what is usual, at most 1 MiB. A
-  // peer of whom nothing is known yet can make us hold as much, and half as much again, for as long
-  // as the handshake may take. Other messages have 16 KiB at most.
+  // WEIR_E_TLS_PROTOCOL. Default 24 KiB, which is several times what is usual; from 16 KiB, which
+  // all other messages may have, to 1 MiB. A peer of whom nothing is known yet can make us hold as
+  // much, and half as much again, for as long as the handshake may take.
   size_t certificates_limit;
   // A peer that ends its stream without close_notify, between two records, has ended it in peace.
   // Off by default: it is WEIR_E_TLS_TRUNCATED, because anybody on the line can end a stream so.
@@ -95,7 +95,7 @@ typedef struct weir_tls_options weir_tls_options;
 // wrong. Does not suspend. Returns 0; -EINVAL for a server name that is no host name and no
 // address, an empty or too long protocol, versions that are unknown or in the wrong order, groups
 // that the linked BoringSSL does not know, two checks, |trust| beside |dangerous_check_instead|,
-// |require_protocol| without protocols, a negative time, or a limit for certificates above 1 MiB;
+// |require_protocol| without protocols, a negative time, or a limit for certificates out of range;
 // -ENOMEM.
 WEIR_MUST_USE int weir_tls_options_build(weir_tls_options **out,
                                          const weir_tls_options_builder *builder);

@@ -203,6 +203,13 @@ static int run(void *argument) {
   return result;
 }
 
+static bool parse_times(peer *self, const char *word) {
+  char *end;
+  long times = strtol(word, &end, 10);
+  self->times = (int)times;
+  return *end == '\0' && times > 0 && times <= 1000;
+}
+
 static bool parse(peer *self, int count, char **words) {
   static const struct option options[] = {{"roots", required_argument, NULL, 'r'},
                                           {"chain", required_argument, NULL, 'c'},
@@ -222,8 +229,7 @@ static bool parse(peer *self, int count, char **words) {
     if (option == 'p') self->protocols[0] = optarg;
     if (option == 'v') self->version = strcmp(optarg, "1.2") == 0 ? WEIR_TLS_1_2 : WEIR_TLS_1_3;
     if (option == 'a') self->asks = true;
-    if (option == 't') self->times = atoi(optarg);
-    if (option == '?') return false;
+    if (option == '?' || (option == 't' && !parse_times(self, optarg))) return false;
   }
   if (count - optind < 2) return false;
   self->role = words[optind];

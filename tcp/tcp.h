@@ -114,10 +114,11 @@ weir_tcp_builder weir_tcp(weir_selector *selector);
 
 // weir_tcp_bind listens on |host| and |port|. |host| is an IPv4 or IPv6 address, "localhost" (which
 // is 127.0.0.1, RFC 6761), or NULL or "" for every address of the machine, IPv6 and IPv4 alike;
-// |port| 0 takes a free one. The caller closes *out with weir_listener_close; on failure it is
-// NULL. Does not suspend. Returns 0; -EINVAL when |host| is none of these or an option is out of
-// range; -ENODEV when |host| names an interface that is not there; -EADDRINUSE, -EADDRNOTAVAIL,
-// -EACCES, or what else socket(2), bind(2) and listen(2) report; -ENOMEM.
+// |port| 0 takes a free one. Other names are for weir_resolve and weir_tcp_bind_address. The caller
+// closes *out with weir_listener_close; on failure it is NULL. Does not suspend. Returns 0; -EINVAL
+// when |host| is none of these or an option is out of range; -ENODEV when |host| names an interface
+// that is not there; -EADDRINUSE, -EADDRNOTAVAIL, -EACCES, or what else socket(2), bind(2) and
+// listen(2) report; -ENOMEM.
 WEIR_MUST_USE int weir_tcp_bind(weir_tcp_builder tcp, weir_listener **out, const char *host,
                                 uint16_t port);
 

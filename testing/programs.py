@@ -114,10 +114,10 @@ class Program:
                 pass  # it had not read all it was told
 
 
-def run(*words, text=""):
+def run(*words, text="", timeout=PATIENCE, **options):
     """Runs a program to its end."""
-    return subprocess.run(words, input=text, capture_output=True, text=True, timeout=PATIENCE,
-                          check=False)
+    return subprocess.run(words, input=text, capture_output=True, text=True, timeout=timeout,
+                          check=False, **options)
 
 
 def free_port():

@@ -115,10 +115,10 @@ static int tell_and_talk(const peer *self, weir_connection *connection) {
 // Goes on behind a handshake that returned |result|.
 static int converse(const peer *self, weir_connection *connection, int result) {
   if (result < 0) return report(result, weir_tls_last_failure(NULL));
-  result = report(tell_and_talk(self, connection), weir_tls_last_failure(connection));
+  result = tell_and_talk(self, connection);
+  const weir_tls_failure failure = *weir_tls_last_failure(connection);
   int closed = weir_connection_close(connection);
-  if (closed < 0) printf("cannot be closed: %s\n", weir_error_message(closed));
-  return result < 0 ? result : closed;
+  return report(result < 0 ? result : closed, &failure);
 }
 
 static int connect_and_talk(const peer *self, const weir_tls_options *options) {

@@ -53,8 +53,9 @@ public class Peer {
   private static void sendLines(SSLSocket socket) throws IOException {
     BufferedReader reader = new BufferedReader(new InputStreamReader(socket.getInputStream()));
     for (int i = 0; i < LINES; i++) {
-      socket.getOutputStream().write(("line " + i + "\r\n").getBytes());
-      if (!("line " + i).equals(reader.readLine())) throw new IOException("another line came back");
+      String line = "level " + i + " level";
+      socket.getOutputStream().write((line + "\r\n").getBytes());
+      if (!line.equals(reader.readLine())) throw new IOException("another line came back");
     }
   }
 

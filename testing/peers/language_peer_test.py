@@ -18,32 +18,12 @@ import tempfile
 import unittest
 
 from testing import programs
+from testing.peers import weir
+from testing.peers.weir import VERSIONS, certificates
 
 HERE = os.path.abspath("testing/peers")
-WEIR_PEER = os.path.join(HERE, "weir_peer")
-ECHO_SERVER = os.path.abspath("examples/tls_echo_server")
-CLIENT = os.path.abspath("examples/tls_client")
-VERSIONS = ("1.2", "1.3")
 # What fits what.
 OTHER_TALK = {"lines": "lines", "first": "last", "last": "first"}
-
-certificates = programs.Certificates()
-
-
-def find_program(name, *places):
-    """Its path, or None; the places are where installers of others than Debian leave it."""
-    return shutil.which(name, path=os.pathsep.join([os.environ["PATH"], *places]))
-
-
-def weir_words(*words, certificate, **options):
-    """The words of a weir_peer that trusts the authority."""
-    chain, key = certificates.pair(certificate) if certificate else (None, None)
-    options = {"roots": certificates.root, "name": "localhost", "chain": chain, "key": key,
-               "protocol": "weir", **options}
-    words = [WEIR_PEER, *words]
-    for name, value in options.items():
-        words += [] if value is None else [f"--{name}={value}"]
-    return words
 
 
 class Conversations:
@@ -91,9 +71,7 @@ class Conversations:
         self.assertEqual(lines[1:], ["done"])
 
     def connect_weir(self, talk, version, certificate, port):
-        result = programs.run(*weir_words("connect", talk, port, certificate=certificate))
-        self.expect_weir(version, 2, result.stdout.splitlines())
-        self.assertEqual(result.returncode, 0)
+        self.expect_weir(version, 2, weir.run_peer_client(talk, port, certificate))
 
     def test_weir_is_the_client(self):
         for version in VERSIONS:
@@ -113,10 +91,9 @@ class Conversations:
 
     def serve(self, talk, version, shows, **options):
         """What a weir_peer says that serves the peer once."""
-        words = weir_words("listen", talk, certificate="server", **options)
-        with programs.Program(*words) as weir:
-            self.ask("connect", OTHER_TALK[talk], version, shows, weir.line())
-            return weir.rest()
+        with weir.start_peer_server(talk, **options) as server:
+            self.ask("connect", OTHER_TALK[talk], version, shows, server.line())
+            return server.rest()
 
     def test_weir_is_the_server(self):
         for version in VERSIONS:
@@ -130,31 +107,26 @@ class Conversations:
         for version in VERSIONS:
             for talk in self.talks(version):
                 with self.subTest(version=version, talk=talk):
-                    with programs.Program(*weir_words("listen", talk, certificate="server"),
-                                          "--asks") as weir:
-                        self.ask("connect", OTHER_TALK[talk], version, "shows", weir.line())
-                        self.expect_weir(version, 2, weir.rest())
+                    self.expect_weir(version, 2, self.serve(talk, version, "shows", asks=True))
                     self.expect_peer(version, "true")
 
     # The examples
 
     def test_the_echo_server(self):
-        with programs.Program(ECHO_SERVER, *certificates.pair("server"), "127.0.0.1",
-                              "0") as server:
-            port = server.find(r":(\d+)$")[1]
+        server, port = weir.start_echo_server()
+        with server:
             for version in VERSIONS:
                 self.ask("connect", "lines", version, "hides", port)
                 self.expect_peer(version, "true", "")
-                server.find(": line 2$")
+                server.find(": level 2 level$")
             self.assertEqual(server.interrupt(), 0)
             self.assertEqual([line for line in server.rest() if "accepted" not in line
-                              and "line" not in line], [])
+                              and "level" not in line], [])
 
     def test_the_client(self):
         for version in VERSIONS:
             port = self.start_peer_server("lines", version, "trusts")
-            result = programs.run(CLIENT, "localhost", port, certificates.root)
-            self.assertEqual((result.stdout, result.stderr), ("GET / HTTP/1.1\n", ""))
+            self.assertEqual(weir.run_client(port), "GET / HTTP/1.1\n")
             self.assertIn(f"version={version}", self.peer.line())
             # What the client did not stay for may be an error there.
             self.assertRegex(self.peer.line(), "^done$|^failed: ")
@@ -171,26 +143,22 @@ class Conversations:
 
     def test_who_does_not_show_who_it_is(self):
         for version in VERSIONS:
-            with self.subTest(version=version), programs.Program(
-                    *weir_words("listen", "lines", certificate="server"), "--asks") as weir:
-                self.ask("connect", "lines", version, "hides", weir.line())
-                self.expect_refusal(weir.rest(), "DID_NOT_RETURN_A_CERTIFICATE")
+            with self.subTest(version=version):
+                self.expect_refusal(self.serve("lines", version, "hides", asks=True),
+                                    "DID_NOT_RETURN_A_CERTIFICATE")
 
     def test_weir_does_not_show_who_it_is(self):
         for version in VERSIONS:
             with self.subTest(version=version):
                 port = self.start_peer_server("lines", version, "asks")
-                result = programs.run(*weir_words("connect", "lines", port, certificate=None))
-                self.expect_refusal(result.stdout.splitlines(), "alert received")
+                self.expect_refusal(weir.run_peer_client("lines", port), "alert received")
 
     def test_a_server_that_nobody_vouches_for(self):
         for version in VERSIONS:
             with self.subTest(version=version):
                 port = self.start_peer_server("lines", version, "trusts")
-                result = programs.run(*weir_words(
-                    "connect", "lines", port, certificate=None,
-                    roots=certificates.path("stranger.pem")))
-                self.expect_refusal(result.stdout.splitlines(), "alert sent: unknown CA")
+                lines = weir.run_peer_client("lines", port, roots=certificates.path("stranger.pem"))
+                self.expect_refusal(lines, "alert sent: unknown CA")
 
     def test_no_application_protocol_in_common(self):
         for version in VERSIONS:
@@ -208,7 +176,7 @@ class Python(Conversations, unittest.TestCase):
 class Go(Conversations, unittest.TestCase):
     @classmethod
     def prepare(cls):
-        go = find_program("go", "/usr/local/go/bin")
+        go = weir.find_program("go", "/usr/local/go/bin")
         if go is None:
             raise unittest.SkipTest("no go")
         folder = tempfile.mkdtemp(dir="/tmp")
@@ -229,8 +197,8 @@ class Java(Conversations, unittest.TestCase):
 
     @classmethod
     def prepare(cls):
-        java = find_program("java")
-        if java is None or find_program("javac") is None:
+        java = weir.find_program("java")
+        if java is None or weir.find_program("javac") is None:
             raise unittest.SkipTest("no java with a compiler")
         return [java, "-XX:TieredStopAtLevel=1", os.path.join(HERE, "Peer.java")]
 
@@ -238,7 +206,7 @@ class Java(Conversations, unittest.TestCase):
 class Node(Conversations, unittest.TestCase):
     @classmethod
     def prepare(cls):
-        node = find_program("node")
+        node = weir.find_program("node")
         if node is None:
             raise unittest.SkipTest("no node")
         return [node, os.path.join(HERE, "peer.js")]

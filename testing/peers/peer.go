@@ -54,7 +54,7 @@ func endLast(connection *tls.Conn) error {
 func sendLines(connection *tls.Conn) error {
 	reader := bufio.NewReader(connection)
 	for i := 0; i < lines; i++ {
-		line := fmt.Sprintf("line %d\r\n", i)
+		line := fmt.Sprintf("level %d level\r\n", i)
 		if _, err := io.WriteString(connection, line); err != nil {
 			return err
 		}

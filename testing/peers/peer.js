@@ -45,8 +45,9 @@ async function endLast(socket) {
 async function sendLines(socket) {
   const lines = readline.createInterface({input: socket})[Symbol.asyncIterator]();
   for (let i = 0; i < LINES; i++) {
-    socket.write(`line ${i}\r\n`);
-    if ((await lines.next()).value !== `line ${i}`) throw new Error('another line came back');
+    const line = `level ${i} level`;
+    socket.write(line + '\r\n');
+    if ((await lines.next()).value !== line) throw new Error('another line came back');
   }
   socket.end();
 }

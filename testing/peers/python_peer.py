@@ -72,7 +72,7 @@ def end_last(connection):
 
 def send_lines(connection):
     for i in range(LINES):
-        line, back = b"line %d\r\n" % i, b""
+        line, back = b"level %d level\r\n" % i, b""
         connection.write(line)
         while len(back) < len(line) and (more := connection.read()):
             back += more

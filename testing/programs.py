@@ -70,12 +70,16 @@ class Program:
     def find(self, pattern):
         """Reads up to a line in which the pattern is, and returns the match."""
         passed = []
-        while (line := self.line()) is not None:
-            match = re.search(pattern, line)
-            if match:
-                return match
-            passed.append(line)
-        raise AssertionError(f"{self.process.args[0]} said nothing like {pattern}, but {passed}")
+        try:
+            while (line := self.line()) is not None:
+                match = re.search(pattern, line)
+                if match:
+                    return match
+                passed.append(line)
+        except AssertionError:
+            passed.append("and goes on")
+        raise AssertionError(f"{self.process.args[0]} said nothing like {pattern}, but "
+                             f"{passed[-20:]}")
 
     def rest(self):
         """All lines up to the end."""
@@ -114,10 +118,10 @@ class Program:
                 pass  # it had not read all it was told
 
 
-def run(*words, text=""):
+def run(*words, text="", timeout=PATIENCE, **options):
     """Runs a program to its end."""
-    return subprocess.run(words, input=text, capture_output=True, text=True, timeout=PATIENCE,
-                          check=False)
+    return subprocess.run(words, input=text, capture_output=True, text=True, timeout=timeout,
+                          check=False, **options)
 
 
 def free_port():

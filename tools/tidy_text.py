@@ -8,7 +8,8 @@ SPDX_LINE = "SPDX-License-Identifier: Apache-2.0"
 MAXIMUM_COLUMNS = 100
 MAXIMUM_LINES = 500
 
-SOURCE_ENDINGS = (".c", ".h", ".cc", ".S", ".py", ".sh", ".bzl", ".bazel", ".BUILD", ".bazelrc")
+SOURCE_ENDINGS = (".c", ".h", ".cc", ".S", ".py", ".sh", ".bzl", ".bazel", ".BUILD", ".bazelrc",
+                  ".go", ".java", ".js")
 SOURCE_NAMES = {"WORKSPACE", "BUILD", "bazelw", "run", ".clang-format", ".gitignore"}
 
 # Names that have one right spelling, by the wrong ones seen most. The right one never matches.
@@ -38,6 +39,11 @@ def is_source(path):
     return path.endswith(SOURCE_ENDINGS) or os.path.basename(path) in SOURCE_NAMES
 
 
+def _wants_tabs(path):
+    """Whether the file's language, or its formatter, insists on them."""
+    return os.path.basename(path).startswith("Makefile") or path.endswith(".go")
+
+
 def check(path, text):
     """The findings in one file."""
     if path == "LICENSE" or "/corpus/" in path:
@@ -47,7 +53,7 @@ def check(path, text):
     if is_source(path):
         findings += _check_source(path, text, lines)
     for number, line in enumerate(lines, 1):
-        if "\t" in line and not os.path.basename(path).startswith("Makefile"):
+        if "\t" in line and not _wants_tabs(path):
             findings.append(Finding(path, number, "a tab; use spaces"))
         if line != line.rstrip():
             findings.append(Finding(path, number, "blanks at the end of the line"))

@@ -4,9 +4,11 @@
 //   weir_peer [OPTION]... connect TALK PORT    a client of 127.0.0.1
 //   weir_peer [OPTION]... listen TALK          a server there, at a port that it prints
 // TALK is what to do, and one end does what fits the other's:
-//   lines   a client sends lines and waits for each to come back, a server sends lines back
+//   lines   a client sends lines and waits for each to come back, a server sends lines back; they
+//           read the same from both ends, as one peer knows only how to send them back reversed
 //   first   sends much, ends its stream, and then expects all of it back, up to the peer's end
 //   last    reads up to the peer's end, and then sends all of it back
+//   page    a client asks for a page by HTTP, a server sends one
 // The options are below. Of each connection it prints what was agreed on, and then "done" or
 // "failed: " and why. It succeeds if every connection did.
 
@@ -44,7 +46,7 @@ static int send_lines(weir_read_channel *input, weir_write_channel *output) {
   for (int i = 0; i < LINES && result == 0; i++) {
     char text[32];
     weir_bytes line;
-    snprintf(text, sizeof text, "line %d", i);
+    snprintf(text, sizeof text, "level %d level", i);
     result = weir_write_line(output, weir_text(text));
     if (result == 0) result = weir_read_line(input, &line);
     if (result == 0) result = expect_equal(line, weir_text(text));
@@ -81,11 +83,35 @@ static int end_last(weir_read_channel *input, weir_write_channel *output) {
   return result;
 }
 
+static int ask_for_page(weir_read_channel *input, weir_write_channel *output) {
+  weir_bytes line;
+  int result = weir_write_string(output, "GET / HTTP/1.0\r\nHost: localhost\r\n\r\n");
+  if (result == 0) result = weir_read_line(input, &line);
+  if (result == 0) {
+    printf("%.*s\n", (int)line.size, line.data);
+    result = weir_read_discard(input, UINT64_MAX, NULL);
+  }
+  return result;
+}
+
+static int send_page(weir_read_channel *input, weir_write_channel *output) {
+  weir_bytes line;
+  int result;
+  do {
+    result = weir_read_line(input, &line);
+  } while (result == 0 && line.size > 0);
+  if (result < 0) return result;
+  return weir_write_string(output, "HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+}
+
 static int talk(const peer *self, weir_connection *connection, bool is_server) {
   weir_read_channel *input = weir_open_read_channel(connection);
   weir_write_channel *output = weir_open_write_channel(connection, true);
   if (strcmp(self->talk, "first") == 0) return end_first(input, output);
   if (strcmp(self->talk, "last") == 0) return end_last(input, output);
+  if (strcmp(self->talk, "page") == 0) {
+    return is_server ? send_page(input, output) : ask_for_page(input, output);
+  }
   return is_server ? send_lines_back(input, output) : send_lines(input, output);
 }
 
@@ -115,10 +141,10 @@ static int tell_and_talk(const peer *self, weir_connection *connection) {
 // Goes on behind a handshake that returned |result|.
 static int converse(const peer *self, weir_connection *connection, int result) {
   if (result < 0) return report(result, weir_tls_last_failure(NULL));
-  result = report(tell_and_talk(self, connection), weir_tls_last_failure(connection));
+  result = tell_and_talk(self, connection);
+  const weir_tls_failure failure = *weir_tls_last_failure(connection);
   int closed = weir_connection_close(connection);
-  if (closed < 0) printf("cannot be closed: %s\n", weir_error_message(closed));
-  return result < 0 ? result : closed;
+  return report(result < 0 ? result : closed, &failure);
 }
 
 static int connect_and_talk(const peer *self, const weir_tls_options *options) {

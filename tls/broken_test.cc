@@ -118,6 +118,32 @@ TEST_P(Broken, WhatCameBeforeIsReadFirst) {
   });
 }
 
+// What is written before the alert leaves before it, however much of it waits.
+TEST_P(Broken, ThePeerIsToldAlthoughThereWasNoRoom) {
+  SecureWorld world;
+  ExpectRun([&] {
+    weir_connection *client = nullptr;
+    ForgingServer server(world, GetParam(), &client);
+    Fill(client);
+    weir_job *writer = LaunchJob([client] {
+      EXPECT_GT(0, Send(client, std::string(100000, 'w')));
+      return 0;
+    });
+    EXPECT_EQ(0, Send(server.connection(), BadRecord()));
+    EXPECT_EQ("<WEIR_E_TLS_PROTOCOL>", Receive(client, 1));
+    weir_job *reader = LaunchJob([&server] {
+      std::string byte;
+      while (server.bare()->Read(&byte, 1) == 0) byte.clear();
+      EXPECT_EQ(SSL_AD_BAD_RECORD_MAC, server.bare()->alert()) << server.bare()->reason();
+      return 0;
+    });
+    EXPECT_EQ(WEIR_E_TLS_PROTOCOL, weir_connection_close(client));
+    EXPECT_EQ(0, EndOf(writer));
+    EXPECT_EQ(0, EndOf(reader));
+    return 0;
+  });
+}
+
 TEST_P(Broken, AnAbortStaysAnAbort) {
   RunWithForgingServer(GetParam(), [](ForgingServer *server, weir_connection *client) {
     EXPECT_EQ(0, Send(server->connection(), BadRecord()));

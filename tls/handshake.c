@@ -46,6 +46,13 @@ static int check(const weir_connection *below, int result) {
 
 // Steps
 
+// A buffer of the usual size has room for a record; let one read take it.
+static void prepare_input(weir_read_channel *reader) {
+  bool is_usual = reader->capacity == WEIR_INTERNAL_DEFAULT_CAPACITY;
+  if (!is_usual || weir_internal_reader_held(reader) > 0) return;
+  reader->capacity = WEIR_INTERNAL_TLS_ROOM - WEIR_INTERNAL_LINE_EXTRA;
+}
+
 // What was written before leaves first. Then the channel gets room for a record.
 static int prepare_output(weir_write_channel *writer) {
   int result = weir_internal_writer_flush(writer);
@@ -100,7 +107,7 @@ static int agree(weir_internal_tls_session *session) {
   uint8_t alert = SSL_AD_HANDSHAKE_FAILURE;
   int result = weir_internal_tls_agree(session->handshake, &alert);
   result = check(session->below, result);
-  if (result == 0 || result == -ECANCELED || result == -ETIMEDOUT) return result;
+  if (result == 0) return 0;
   weir_internal_tls_enter(session, false);
   (void)SSL_send_fatal_alert(session->ssl, alert);
   session->entered = false;
@@ -138,12 +145,14 @@ static int run(weir_internal_tls_session *session) {
       .failure = {.alert = -1, .depth = -1},
   };
   session->handshake = &handshake;
+  prepare_input(&below->reader);
   int result = prepare_output(&below->writer);
   if (result == 0) {
     result = weir_internal_tls_begin(&handshake);
     if (result == 0) result = shake_hands(session);
     if (result == 0) result = agree(session);
     weir_internal_tls_end(&handshake);
+    if (result < 0 && result != -ECANCELED) weir_internal_tls_forget_sessions(session->ssl);
   }
   if (result == 0) result = send_tickets(session);
   if (result == 0) result = keep_protocol(session);
@@ -226,7 +235,9 @@ static int secure(weir_connection **connection, const weir_tls_options *options,
 }
 
 int weir_tls_client(weir_connection **connection, const weir_tls_options *options) {
-  return secure(connection, options, NULL);
+  if (connection == NULL || *connection == NULL) return -EINVAL;
+  int result = weir_internal_tls_check_name(options, weir_connection_host(*connection));
+  return result < 0 ? result : secure(connection, options, NULL);
 }
 
 int weir_tls_server(weir_connection **connection, const weir_tls_context *context) {

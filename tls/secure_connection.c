@@ -28,12 +28,13 @@ static int secure_read(void *context, void *out, size_t size, bool wait) {
     if (result < 0) return result;
   }
   weir_internal_tls_enter(session, true);
+  session->may_read_on = true;
   int result = SSL_read(session->ssl, out, size < INT_MAX ? (int)size : INT_MAX);
   result = weir_internal_tls_leave(session, result);
   // An alert, if anything. If there is no room for it, the close sees to it.
   (void)weir_internal_tls_hand_over(session);
   if (result > 0) weir_internal_spend((size_t)result);
-  return result == WEIR_E_TLS_TRUNCATED && session->settings->allow_truncation ? 0 : result;
+  return result;
 }
 
 static int await_read(void *context) {
@@ -178,8 +179,10 @@ static void below_ended(weir_internal_closer *closer, int result) {
   }
 }
 
-// Begins to close the connection below.
-static void close_below(weir_internal_tls_session *session) {
+// Begins to close the connection below, which may take as long as our own close, and |most|.
+static void close_below(weir_internal_tls_session *session, int64_t most) {
+  int64_t timeout = session->above->close_timeout;
+  session->below->close_timeout = timeout < most ? timeout : most;
   session->closing = true;
   session->closer.ended = below_ended;
   int result = weir_internal_connection_close_for(session->below, &session->closer);
@@ -188,7 +191,7 @@ static void close_below(weir_internal_tls_session *session) {
 
 static void linger(void *context) {
   weir_internal_tls_session *session = session_of(context);
-  if (session->below != NULL && !session->closing) close_below(session);
+  if (session->below != NULL && !session->closing) close_below(session, WEIR_FOREVER);
   session->lingering = session->below != NULL;
   if (!session->lingering) weir_internal_connection_lingered(session->above);
 }
@@ -200,9 +203,9 @@ static bool stop(void *context) {
   session->lingering = false;
   bool expired = session->above->expired;
   if (!session->closing) {
-    int64_t most = session->broken < 0 && !expired ? ALERT_TIMEOUT : 0;
-    if (session->below->close_timeout > most) session->below->close_timeout = most;
-    close_below(session);
+    bool has_alert = session->broken < 0 && !expired;
+    if (has_alert) (void)weir_internal_tls_hand_over_rest(session);
+    close_below(session, has_alert ? ALERT_TIMEOUT : 0);
   } else if (expired) {
     weir_internal_connection_hurry(session->below);
   }
@@ -259,5 +262,6 @@ int weir_internal_tls_secure_connection(weir_connection **out, weir_internal_tls
 }
 
 weir_internal_tls_session *weir_internal_tls_session_of(const weir_connection *connection) {
+  if (connection == NULL) return NULL;
   return (weir_internal_tls_session *)weir_internal_custom_context(connection, secure_read);
 }

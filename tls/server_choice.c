@@ -15,6 +15,13 @@ static weir_tls_context *context_of(const weir_internal_tls_handshake *handshake
   return (weir_tls_context *)(void *)handshake->settings;
 }
 
+// Whether hosts or addresses may be called so. The latter must not be sent (RFC 6066, 3), and are
+// by some. What passes can be put into logs.
+static bool may_be_name(const char *name) {
+  const char *known = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:";
+  return name[strspn(name, known)] == '\0';
+}
+
 static char lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c; }
 
 // What the hello says is gone when BoringSSL has been left, so it is copied: the name in lower case
@@ -22,7 +29,8 @@ static char lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') 
 static int copy_hello(weir_internal_tls_state *state, const SSL_CLIENT_HELLO *hello) {
   const char *name = SSL_get_servername(hello->ssl, TLSEXT_NAMETYPE_host_name);
   state->has_server_name = name != NULL;
-  if (name == NULL) name = "";
+  state->name_is_wrong = name != NULL && !may_be_name(name);
+  if (name == NULL || state->name_is_wrong) name = "";
   int result = weir_buffer_append(&state->hello, weir_bytes_of(name, strlen(name) + 1));
   if (result < 0) return result;
   for (size_t i = 0; i < state->hello.size; i++) state->hello.data[i] = lower(state->hello.data[i]);
@@ -139,6 +147,7 @@ static enum ssl_select_cert_result_t select_certificate(const SSL_CLIENT_HELLO *
     weir_internal_tls_refuse(handshake, -ENOMEM, "no memory for a handshake");
     return ssl_select_cert_error;
   }
+  if (state->name_is_wrong) return ssl_select_cert_success;
   if (context_of(handshake)->choose == NULL) return show(handshake, hello);
   state->choice.asked = true;
   handshake->task = ask;
@@ -154,7 +163,10 @@ static int accept_name(SSL *ssl, int *out_alert, void *argument) {
   if (state->credential != NULL) return SSL_TLSEXT_ERR_OK;
   int answer = state->choice.answer;
   const char *name = state->has_server_name ? state->hello.data : "";
-  if (answer < 0) {
+  if (state->name_is_wrong) {
+    weir_internal_tls_refuse(handshake, WEIR_E_TLS_PROTOCOL,
+                             "no server can have the name that the client sent");
+  } else if (answer < 0) {
     weir_internal_tls_refuse(handshake, answer, "no credential was chosen for \"%.100s\": %s", name,
                              weir_error_message(answer));
   } else {

@@ -7,22 +7,11 @@
 
 #include "testing/expect_coroutine.h"
 #include "testing/leak_checked_test.h"
+#include "testing/sanitizers.h"
 #include "testing/secure_pair.h"
 
 namespace weir_testing {
 namespace {
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kCanMeasure = false;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-constexpr bool kCanMeasure = false;
-#else
-constexpr bool kCanMeasure = true;
-#endif
-#else
-constexpr bool kCanMeasure = true;
-#endif
 
 constexpr size_t kStack = 64 * 1024;
 constexpr size_t kMost = kStack / 2;
@@ -83,7 +72,7 @@ INSTANTIATE_TEST_SUITE_P(Kinds, Stack, testing::ValuesIn(Cases()),
                          [](const auto &test) { return NameOf(test.param); });
 
 TEST_P(Stack, HalfOfItIsMoreThanEnough) {
-  if (!kCanMeasure) GTEST_SKIP() << "a sanitizer has stacks of its own";
+  if (kHasSanitizer) GTEST_SKIP() << "a sanitizer has stacks of its own";
   const TestAuthority &authority = SecureWorld::authority();
   TlsTrust trust = MakeTlsTrust(authority.root());
   weir_tls_options_builder client = {};
@@ -131,7 +120,7 @@ class StackOfTheRest : public LeakCheckedTest {
  protected:
   void SetUp() override {
     LeakCheckedTest::SetUp();
-    if (!kCanMeasure) GTEST_SKIP() << "a sanitizer has stacks of its own";
+    if (kHasSanitizer) GTEST_SKIP() << "a sanitizer has stacks of its own";
   }
 
   // Has both ends of |pair| made secure, and expects that it takes no more than it may.

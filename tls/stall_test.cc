@@ -123,6 +123,41 @@ TEST_P(Stall, InTheMiddleOfAFlight) {
   }
 }
 
+// The longest message that a stranger may send.
+TEST_P(Stall, InTheMiddleOfALongChain) {
+  CertificateOptions authority;
+  authority.authority = true;
+  authority.key = KeyKind::kRsa2048;
+  Certificate last = SecureWorld::authority().root();
+  for (int i = 0; i < 15; i++) last = last.Issue(authority);
+  CertificateOptions client;
+  client.key = KeyKind::kRsa2048;
+  last = last.Issue(client);
+  TlsCredential credential = MakeTlsCredential(Credential{last.ChainPem(), last.KeyPem(), last});
+  TlsTrust trust = MakeTlsTrust(SecureWorld::authority().root());
+  weir_tls_terms terms = {};
+  terms.min_version = terms.max_version = GetParam();
+  weir_tls_options_builder near = {};
+  near.credential = credential.get();
+  weir_tls_context_builder far = {};
+  far.client_trust = trust.get();
+  far.client_authentication = WEIR_TLS_CLIENT_REQUIRED;
+  SecureWorld world(terms, terms, near, far);
+  size_t bytes = 0;
+  while (WaitsInVain(world, false, bytes, &clock_) && !HasFailure()) bytes += 1013;
+  EXPECT_LT(12000u, bytes);
+  // And what is above the limit.
+  terms.certificates_limit = 12000;
+  SecureWorld strict({}, terms, near, far);
+  ExpectRun([&] {
+    SecurePair pair = MakeWire(Wire::kPipe);
+    strict.ShakeHands(&pair);
+    EXPECT_EQ(WEIR_E_TLS_PROTOCOL, pair.far_result);
+    weir_connection_close(pair.near);
+    return 0;
+  });
+}
+
 TEST_P(Stall, APeerThatDoesNotReadTheFlight) {
   const std::string hello = ClientHello();
   ExpectRun(clock_.options(), [&] {

@@ -139,6 +139,35 @@ TEST_P(Sweep, EndOfWhatTheClientGetsAtEveryByte) {
   }
 }
 
+// Where that is allowed, it is so between records only.
+TEST_P(Sweep, EndThatIsAllowedAtEveryByte) {
+  weir_tls_terms terms = {};
+  terms.min_version = terms.max_version = GetParam();
+  terms.allow_truncation = true;
+  weir_tls_options_builder builder = {};
+  builder.no_resumption = true;
+  SecureWorld lenient(terms, terms, builder);
+  bool was_cut = true;
+  int in_peace = 0;
+  for (size_t at = 0; was_cut; at++) {
+    SCOPED_TRACE(at);
+    Middle::Direction to_client;
+    to_client.cut_after = at;
+    Exchange exchange = RunExchange(lenient, to_client, {});
+    was_cut = exchange.to_client.was_cut;
+    int end = exchange.client.handshake < 0 ? exchange.client.handshake : exchange.client.read;
+    if (was_cut && end == WEIR_E_END_OF_STREAM) {
+      in_peace++;
+    } else {
+      EXPECT_EQ(was_cut ? WEIR_E_TLS_TRUNCATED : WEIR_E_END_OF_STREAM, end) << weir_error_name(end);
+    }
+    if (HasFailure()) return;
+  }
+  // Before the answer, behind it, and behind each ticket.
+  EXPECT_LE(1, in_peace);
+  EXPECT_GE(4, in_peace);
+}
+
 TEST_P(Sweep, EndOfWhatTheServerGetsAtEveryByte) {
   bool was_cut = true;
   for (size_t at = 0; was_cut; at++) {

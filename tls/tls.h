@@ -21,7 +21,8 @@
 // connection below and leaves, whatever happens to the writer: weir_flush waits for that, too, but
 // weir_write_pending does not count it. Reading and writing are independent of each other and may
 // happen in two coroutines. Keys are replaced when they have been used long enough; the peer's wish
-// to do so, and its alerts, are seen by those who only write as well. A connection that is idle
+// to do so, and its alerts, are seen by those who only write as well, as long as no data stands
+// unread before them. A connection that is idle
 // holds no buffers.
 //
 // Besides what weir/read_channel.h and weir/write_channel.h name, reads and writes return
@@ -73,7 +74,8 @@ extern "C" {
 // On success *connection is another one, with the addresses and the host of the former, which now
 // belongs to it; channels of the former, and spans from them, must not be used any more. On failure
 // *connection is closed and NULL, the peer having been told why (the alert is sent, and the peer
-// given a second to read it), except for -EINVAL and -EXDEV, with which nothing is done.
+// given a second to read it); except for misuse, -EINVAL and -EXDEV as told below, with which
+// nothing is done and *connection stays as it was.
 //
 // Returns 0; -ECANCELED; -ETIMEDOUT when the handshake's timeout or a deadline passed;
 // WEIR_E_CLOSED or -ECONNABORTED when another coroutine closed or aborted the connection meanwhile;

@@ -46,7 +46,9 @@ typedef enum weir_tls_client_authentication {
 
 // What a client has said at the beginning. Everything lives as long as the call.
 typedef struct weir_tls_client_hello {
-  const char *server_name;      // in lower case; NULL: none was named
+  // In lower case; NULL: none was named. Letters, digits, '-', '_', '.' and ':' only: a client that
+  // sends anything else is refused before anybody is asked.
+  const char *server_name;
   const weir_bytes *protocols;  // that it offers (ALPN), the preferred one first
   size_t protocol_count;
 } weir_tls_client_hello;

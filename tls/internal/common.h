@@ -90,6 +90,7 @@ typedef struct weir_internal_tls_state {
   weir_internal_tls_question choice;
   weir_buffer hello;  // the server's name, and behind its NUL the protocols
   bool has_server_name;
+  bool name_is_wrong;  // no host or address is called so
 } weir_internal_tls_state;
 
 // weir_internal_tls_state_of returns the state of |handshake|.

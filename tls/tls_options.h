@@ -49,7 +49,8 @@ typedef struct weir_tls_terms {
   // Bytes that the message with the peer's certificates may have; a larger one is refused with
   // WEIR_E_TLS_PROTOCOL. Default 24 KiB, which is several times what is usual, at most 1 MiB. A
   // peer of whom nothing is known yet can make us hold as much, and half as much again, for as long
-  // as the handshake may take. Other messages have 16 KiB at most.
+  // as the handshake may take. Other messages have 16 KiB at most, and this one may always have so
+  // many.
   size_t certificates_limit;
   // A peer that ends its stream without close_notify, between two records, has ended it in peace.
   // Off by default: it is WEIR_E_TLS_TRUNCATED, because anybody on the line can end a stream so.

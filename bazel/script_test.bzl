@@ -25,16 +25,16 @@ def _script_test_impl(ctx):
     launcher = ctx.actions.declare_file(ctx.label.name + ".sh")
     ctx.actions.write(
         launcher,
-        "#!/bin/sh\nexport WEIR_LIBRARIES='{}'\nexec python3 -B {} \"$@\"\n".format(
+        "#!/bin/sh\nexport PYTHONPATH=. WEIR_LIBRARIES='{}'\nexec python3 -B {} \"$@\"\n".format(
             " ".join([file.short_path for file in libraries]),
             ctx.file.script.short_path,
         ),
         is_executable = True,
     )
-    return [DefaultInfo(
-        executable = launcher,
-        runfiles = ctx.runfiles(files = [ctx.file.script] + ctx.files.data + libraries),
-    )]
+    runfiles = ctx.runfiles(files = [ctx.file.script] + ctx.files.data + libraries)
+    for target in ctx.attr.data:
+        runfiles = runfiles.merge(target[DefaultInfo].default_runfiles)
+    return [DefaultInfo(executable = launcher, runfiles = runfiles)]
 
 script_test = rule(
     implementation = _script_test_impl,
@@ -42,7 +42,8 @@ script_test = rule(
     attrs = {
         "data": attr.label_list(
             allow_files = True,
-            doc = "Files the program reads or imports, found from its working directory.",
+            doc = "Files the program reads or imports, found from its working directory: " +
+                  "testing/programs.py is the module testing.programs.",
         ),
         "libraries": attr.label_list(
             providers = [CcInfo],

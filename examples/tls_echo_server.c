@@ -29,11 +29,12 @@ static int serve(weir_connection *client, void *context) {
 static int listen_at(weir_listener **out, const arguments *given) {
   uint16_t port;
   int result = weir_port_parse(&port, given->port);
-  if (result == 0)
+  if (result == 0) {
     result = weir_tcp_bind(weir_tcp(weir_current_selector()), out, given->host, port);
+  }
   if (result == 0) return 0;
-  fprintf(stderr, "cannot serve on %s port %s: %s\n", given->host, given->port,
-          weir_error_message(result));
+  const char *why = result == -EINVAL ? "not an IP address and a port" : weir_error_message(result);
+  fprintf(stderr, "cannot serve on %s port %s: %s\n", given->host, given->port, why);
   return result;
 }
 
@@ -69,10 +70,9 @@ static int run(void *argument) {
 
 static const char help[] =
     "usage: %s [--help] CHAIN KEY [HOST PORT]\n"
-    "Sends every line of every client back, over TLS, until it is interrupted. CHAIN is a PEM "
-    "file\n"
-    "with the server's certificate and those that vouch for it, KEY one with its private key.\n"
-    "HOST is an address or localhost; by default it is 127.0.0.1 port 2324.\n";
+    "Sends every line of every client back, over TLS, until it is interrupted. CHAIN is a PEM\n"
+    "file with the server's certificate and those that vouch for it, KEY one with its private\n"
+    "key. HOST is an address or localhost; by default it is 127.0.0.1 port 2324.\n";
 
 int main(int count, char **words) {
   static const struct option options[] = {{"help", no_argument, NULL, 'h'}, {0}};

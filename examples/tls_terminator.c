@@ -83,7 +83,7 @@ static int serve(weir_connection *client, void *argument) {
   if (result < 0) {
     printf("%s: no handshake: %s\n", name, reason(result));
   } else if ((result = pass_on(self, client)) < 0) {
-    printf("%s: %s\n", name, weir_error_message(result));
+    printf("%s: cannot pass it on: %s\n", name, weir_error_message(result));
     weir_connection_abort(client);
   }
   weir_connection_close(client);
@@ -122,19 +122,22 @@ static int reload_on_hangup(void *argument) {
 
 // Serving
 
+static int complain(const char *verb, const char *host, const char *port, int result) {
+  const char *why = result == -EINVAL ? "not an address and a port" : weir_error_message(result);
+  fprintf(stderr, "cannot %s %s port %s: %s\n", verb, host, port, why);
+  return result;
+}
+
 static int listen_and_serve(terminator *self) {
   weir_listener *listener;
   uint16_t port;
-  int result = weir_port_parse(&port, self->port);
-  if (result == 0) result = weir_port_parse(&self->server_port, self->server_port_text);
+  int result = weir_port_parse(&self->server_port, self->server_port_text);
+  if (result < 0) return complain("pass on to", self->server, self->server_port_text, result);
+  result = weir_port_parse(&port, self->port);
   if (result == 0) {
     result = weir_tcp_bind(weir_tcp(weir_current_selector()), &listener, self->host, port);
   }
-  if (result < 0) {
-    fprintf(stderr, "cannot serve on %s port %s: %s\n", self->host, self->port,
-            weir_error_message(result));
-    return result;
-  }
+  if (result < 0) return complain("serve on", self->host, self->port, result);
   result = weir_launch(NULL, NULL, NULL, reload_on_hangup, self);
   if (result == 0) {
     printf("Started at %s, for %s port %s\n", weir_listener_address(listener), self->server,
@@ -159,11 +162,10 @@ static int run(void *argument) {
 
 static const char help[] =
     "usage: %s [--help] [--alpn NAME]... [--proxy] CHAIN KEY HOST PORT SERVER PORT\n"
-    "Accepts TLS on HOST and PORT, and passes what is in it on to SERVER and its PORT, which "
-    "speak\n"
-    "plain text. CHAIN and KEY are PEM files; SIGHUP has them read anew. Each NAME is an\n"
-    "application protocol that clients may choose. With --proxy the server is told where a client\n"
-    "came from, and what it chose, by the PROXY protocol, version 2.\n";
+    "Accepts TLS on HOST and PORT, and passes what is in it on to SERVER and its PORT, which\n"
+    "speak plain text. CHAIN and KEY are PEM files; SIGHUP has them read anew. Each NAME, 16 at\n"
+    "most, is an application protocol that clients may choose. With --proxy the server is told\n"
+    "where a client came from, and what it chose, by the PROXY protocol, version 2.\n";
 
 // Returns the options; or -1 when they are wrong, or 'h' for help.
 static int parse(terminator *self, int count, char **words) {
@@ -175,8 +177,8 @@ static int parse(terminator *self, int count, char **words) {
   while ((option = getopt_long(count, words, "ha:p", options, NULL)) != -1) {
     if (option == 'h') return 'h';
     if (option == 'p') self->proxy = true;
-    if (option == 'a' && protocols < MOST_PROTOCOLS) self->protocols[protocols++] = optarg;
-    if (option == '?') return -1;
+    if (option == '?' || (option == 'a' && protocols == MOST_PROTOCOLS)) return -1;
+    if (option == 'a') self->protocols[protocols++] = optarg;
   }
   if (count - optind != 6) return -1;
   const char **places[] = {&self->chain, &self->key,    &self->host,

@@ -94,6 +94,31 @@ int weir_internal_tls_hand_over(weir_internal_tls_session *session) {
   return result;
 }
 
+// Puts what is unsent behind what the channel holds, in a larger buffer.
+static int enlarge(weir_internal_tls_session *session, weir_write_channel *writer) {
+  size_t pending = weir_internal_writer_pending(writer);
+  size_t unsent = weir_internal_tls_unsent(session);
+  size_t size = pending + unsent;
+  if (size > UINT32_MAX) return -EMSGSIZE;
+  char *larger = weir_internal_buffer_take(session->pool, size);
+  if (larger == NULL) return -ENOMEM;
+  if (pending > 0) memcpy(larger, writer->buffer + writer->start, pending);
+  memcpy(larger + pending, session->output + session->output_start, unsent);
+  if (writer->capacity < size) writer->capacity = (uint32_t)size;
+  weir_internal_writer_adopt(writer, larger, weir_internal_buffer_size(size), size);
+  weir_internal_tls_drop_output(session);
+  return 0;
+}
+
+int weir_internal_tls_hand_over_rest(weir_internal_tls_session *session) {
+  int result = weir_internal_tls_hand_over(session);
+  if (result < 0 || weir_internal_tls_unsent(session) == 0) return result;
+  weir_write_channel *writer = &session->below->writer;
+  result = weir_internal_writer_enter_at_once(writer);
+  if (result < 0) return result;
+  return weir_internal_writer_leave(writer, enlarge(session, writer));
+}
+
 int weir_internal_tls_send(weir_internal_tls_session *session) {
   weir_write_channel *writer = &session->below->writer;
   int result = 0;

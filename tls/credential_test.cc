@@ -169,6 +169,23 @@ TEST_F(CredentialTest, TooWeakForAnybody) {
   }
 }
 
+// Which a server would find out at its first client, and TLS 1.3 peers of an RSA key then.
+TEST_F(CredentialTest, AKeyThatMayNotSign) {
+  CertificateOptions options;
+  options.key_usage = "critical,keyAgreement";
+  Certificate exchange = authority_->root().Issue(options);
+  ExpectRefused(WEIR_E_TLS_CHAIN, "certificate 1: its key may not sign", exchange.Pem(),
+                exchange.KeyPem());
+  options.key = KeyKind::kRsa2048;
+  options.key_usage = "critical,keyEncipherment";
+  Certificate encryption = authority_->root().Issue(options);
+  ExpectRefused(WEIR_E_TLS_CHAIN, "certificate 1: its key may not sign", encryption.Pem(),
+                encryption.KeyPem());
+  options.key_usage = "critical,keyEncipherment,digitalSignature";
+  Certificate both = authority_->root().Issue(options);
+  EXPECT_EQ(0, Create(both.Pem(), both.KeyPem()));
+}
+
 TEST_F(CredentialTest, WrongKey) {
   Credential other = authority_->Make(Defect::kNone, Role::kServer);
   ExpectRefused(WEIR_E_TLS_KEY, "does not belong to the first certificate", server_->chain_pem,

@@ -69,8 +69,30 @@ TEST_P(Ending, ACloseWaitsForThePeerNoLongerThanItsTimeout) {
     EXPECT_EQ(0, weir_connection_close(pair->near));
     pair->near = nullptr;
     // Nobody waits for the other end of a pipe.
-    EXPECT_EQ(GetParam().wire == Wire::kTcp ? 3 * WEIR_SECOND : 0, now() - begin);
+    EXPECT_EQ(GetParam().wire == Wire::kPipe ? 0 : 3 * WEIR_SECOND, now() - begin);
     EXPECT_EQ("", ReadToEnd(pair->far));
+  });
+}
+
+// Also for what waits in the connection below, whose own timeout is another one.
+TEST_P(Ending, ACloseTakesAsLongAsItMayToSendWhatWasWritten) {
+  WithPair([](SecurePair *pair) {
+    weir_connection *near = pair->near;
+    pair->near = nullptr;
+    weir_connection_set_close_timeout(near, 60 * WEIR_SECOND);
+    // More than anything between the two holds.
+    const std::string much(16 << 20, 'm');
+    size_t done = 0;
+    weir_timeout timeout = weir_timeout_begin(WEIR_SECOND);
+    EXPECT_EQ(-ETIMEDOUT, weir_write_fully(weir_open_write_channel(near, false), much.data(),
+                                           much.size(), &done));
+    weir_timeout_end(timeout);
+    weir_job *closing = LaunchJob([near] { return weir_connection_close(near); });
+    EXPECT_EQ(0, weir_delay(30 * WEIR_SECOND));
+    EXPECT_EQ(done, ReadToEnd(pair->far).size());
+    EXPECT_EQ(0, weir_connection_close(pair->far));
+    pair->far = nullptr;
+    EXPECT_EQ(0, EndOf(closing));
   });
 }
 

@@ -107,7 +107,7 @@ static int agree(weir_internal_tls_session *session) {
   uint8_t alert = SSL_AD_HANDSHAKE_FAILURE;
   int result = weir_internal_tls_agree(session->handshake, &alert);
   result = check(session->below, result);
-  if (result == 0 || result == -ECANCELED || result == -ETIMEDOUT) return result;
+  if (result == 0) return 0;
   weir_internal_tls_enter(session, false);
   (void)SSL_send_fatal_alert(session->ssl, alert);
   session->entered = false;
@@ -152,6 +152,7 @@ static int run(weir_internal_tls_session *session) {
     if (result == 0) result = shake_hands(session);
     if (result == 0) result = agree(session);
     weir_internal_tls_end(&handshake);
+    if (result < 0 && result != -ECANCELED) weir_internal_tls_forget_sessions(session->ssl);
   }
   if (result == 0) result = send_tickets(session);
   if (result == 0) result = keep_protocol(session);
@@ -234,7 +235,9 @@ static int secure(weir_connection **connection, const weir_tls_options *options,
 }
 
 int weir_tls_client(weir_connection **connection, const weir_tls_options *options) {
-  return secure(connection, options, NULL);
+  if (connection == NULL || *connection == NULL) return -EINVAL;
+  int result = weir_internal_tls_check_name(options, weir_connection_host(*connection));
+  return result < 0 ? result : secure(connection, options, NULL);
 }
 
 int weir_tls_server(weir_connection **connection, const weir_tls_context *context) {

@@ -118,7 +118,21 @@ size_t weir_internal_tls_read_on(weir_internal_tls_session *session, char *out, 
 
 static int fail(weir_internal_tls_session *session, int code) {
   session->broken = weir_internal_tls_describe(session, code);
+  // In TLS 1.3 a server may refuse a client behind the handshake.
+  weir_internal_tls_forget_sessions(session->ssl);
   return session->broken;
+}
+
+// Whether the stream below may be over here without close_notify. Nobody ends one within a record.
+static bool may_end_here(const weir_internal_tls_session *session) {
+  return session->settings->allow_truncation && !SSL_has_pending(session->ssl);
+}
+
+// The stream below has ended. Writing goes on, should that be of any use.
+static int end_of_input(weir_internal_tls_session *session) {
+  if (!may_end_here(session)) return weir_internal_tls_describe(session, WEIR_E_TLS_TRUNCATED);
+  session->peer_has_ended = true;
+  return 0;
 }
 
 int weir_internal_tls_leave(weir_internal_tls_session *session, int result) {
@@ -142,8 +156,7 @@ int weir_internal_tls_leave(weir_internal_tls_session *session, int result) {
       return -EINPROGRESS;
     case SSL_ERROR_SYSCALL:
       if (session->out_of_memory) return fail(session, -ENOMEM);
-      // Writing goes on, should that be of any use.
-      if (session->input_ended) return weir_internal_tls_describe(session, WEIR_E_TLS_TRUNCATED);
+      if (session->input_ended) return end_of_input(session);
       return fail(session, WEIR_E_TLS_LIBRARY);
     default:
       return fail(session, WEIR_E_TLS_PROTOCOL);

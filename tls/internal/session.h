@@ -83,8 +83,9 @@ weir_internal_tls_session *weir_internal_tls_session_of(const weir_connection *c
 //
 // weir_internal_tls_enter begins one call of BoringSSL, which may read what the channel below holds
 // if |reads|. weir_internal_tls_leave ends it, given what it returned. Returns that if it is
-// positive; 0 when the peer has sent close_notify; -EAGAIN when there is not enough to read;
-// -EINPROGRESS when a task of the handshake is to be done; or why it failed.
+// positive; 0 when the peer has sent close_notify, or ended where it may without; -EAGAIN when
+// there is not enough to read; -EINPROGRESS when a task of the handshake is to be done; or why it
+// failed.
 void weir_internal_tls_enter(weir_internal_tls_session *session, bool reads);
 WEIR_MUST_USE int weir_internal_tls_leave(weir_internal_tls_session *session, int result);
 
@@ -134,6 +135,10 @@ WEIR_MUST_USE int weir_internal_tls_receive(weir_internal_tls_session *session, 
 // waits for room if it must; for handshakes, which hold the channel.
 int weir_internal_tls_hand_over(weir_internal_tls_session *session);
 WEIR_MUST_USE int weir_internal_tls_send(weir_internal_tls_session *session);
+
+// weir_internal_tls_hand_over_rest gives it all, whatever room there is: for the last alert. Does
+// not suspend. Returns 0, or why it could not.
+int weir_internal_tls_hand_over_rest(weir_internal_tls_session *session);
 
 // weir_internal_tls_make_room waits, or does not, until nothing is left to be handed over and the
 // channel below has room for |size| bytes more. Returns 0, -EAGAIN, or why it never will.

@@ -54,13 +54,11 @@ bool TlsWorld::IsDisturbed() const { return wires_[0].touched() || wires_[1].tou
 bool TlsWorld::IsExcused(const Side &side, const Actor &actor, int result) const {
   const TlsWire &input = *side.plug.input;
   const Side &peer = *side.peer;
-  bool has_failed = input.tampered() || input.reset() || peer.failed || peer.plug.input->tampered();
   switch (result) {
     case -ECANCELED:
       return actor.cancelled;
     case -ECONNABORTED:
-      // What breaks while nobody waits, as the loop sends, breaks the connection as a whole.
-      return side.aborted || side.closed || has_failed;
+      return side.aborted || side.closed;
     case WEIR_E_CLOSED:
       return side.closed || side.ending;
     case -ECONNRESET:
@@ -245,8 +243,7 @@ void TlsWorld::Flush(Side &side) {
     weir_write_channel *writer = weir_open_write_channel(side.connection, side.auto_flush);
     int result = weir_flush(writer);
     if (result < 0) return JudgeFailure(side, side.writer, result);
-    // What auto-flush has sealed already may still wait for room below.
-    if (!side.closed && !side.aborted && side.plug.output->takes_all()) side.flushed = before;
+    if (!side.closed && !side.aborted) side.flushed = before;
   });
 }
 

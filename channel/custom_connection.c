@@ -125,7 +125,8 @@ static void custom_linger(weir_connection *connection) {
 
 static void custom_abort(weir_connection *connection) {
   weir_internal_custom_connection *self = weir_internal_custom_of(connection);
-  if (self->broken) return;
+  // A layer may have kept what is below for its last words.
+  if (self->broken && self->layer == NULL) return;
   self->broken = true;
   int cause = connection->writer.failure < 0 ? connection->writer.failure : -ECONNABORTED;
   if (self->operations.abort != NULL) self->operations.abort(self->context, cause);

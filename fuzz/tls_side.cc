@@ -232,6 +232,8 @@ void TlsWorld::Write(Side &side, TlsStepKind kind, size_t size) {
     }
     side.in_flight = 0;
     side.written += done;
+    // Who closes meanwhile leaves the beginning of a text, unless nothing of it was taken.
+    if (kind == TlsStepKind::kWrite && side.closed && done > 0 && done < size) side.cut = true;
     if (result < 0 && result != -EAGAIN) JudgeFailure(side, side.writer, result);
   });
 }
@@ -276,11 +278,12 @@ void TlsWorld::Close(Side &side) {
     side.taken = true;
     interfered_ = interfered_ || side.shaking_hands;
     side.ending = true;
-    side.cut = side.in_flight > 0;
     int result = weir_connection_close(side.connection);
     side.connection = nullptr;
     if (result == 0 && side.secure && !side.cut) side.ended = true;
-    bool is_known = result == 0 || result == -ETIMEDOUT || result == -ECONNABORTED;
+    // A handshake that fails closes by itself, which may take a second.
+    bool is_known = result == 0 || result == -ETIMEDOUT || result == -ECONNABORTED ||
+                    (result == -EALREADY && side.shaking_hands);
     if (!is_known) JudgeFailure(side, side.closer, result);
   });
 }

@@ -79,9 +79,7 @@ void Middle::Pass(weir_connection *from, weir_connection *to, Direction *directi
     result = Write(output, direction, offset, bytes);
   }
   // Who sends more is not to wait for ever.
-  if (direction->was_stalled) {
-    EXPECT_GE(0, weir_read_discard(input, UINT64_MAX, nullptr));
-  }
+  if (direction->was_stalled) result = weir_read_discard(input, UINT64_MAX, nullptr);
   if (result == 0 || result == WEIR_E_END_OF_STREAM) {
     result = weir_write_channel_close(output);
   } else {

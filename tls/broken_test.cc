@@ -8,6 +8,7 @@
 #include "testing/leak_checked_test.h"
 #include "testing/record_forger.h"
 #include "testing/secure_pair.h"
+#include "testing/virtual_clock.h"
 
 namespace weir_testing {
 namespace {
@@ -140,6 +141,26 @@ TEST_P(Broken, ThePeerIsToldAlthoughThereWasNoRoom) {
     EXPECT_EQ(WEIR_E_TLS_PROTOCOL, weir_connection_close(client));
     EXPECT_EQ(0, EndOf(writer));
     EXPECT_EQ(0, EndOf(reader));
+    return 0;
+  });
+}
+
+// Nobody waits for a peer to read the alert any more.
+TEST(BrokenAndAborted, IsClosedAtOnce) {
+  VirtualClock clock;
+  SecureWorld world;
+  ExpectRun(clock.options(), [&] {
+    weir_connection *client = nullptr;
+    ForgingServer server(world, Wire::kTcp, &client);
+    EXPECT_EQ(0, Send(server.connection(), BadRecord()));
+    EXPECT_EQ(0, weir_delay(WEIR_MILLISECOND));
+    EXPECT_EQ(0, weir_write_string(weir_open_write_channel(client, true), "x"));
+    EXPECT_EQ(0, weir_yield());
+    EXPECT_EQ("<WEIR_E_TLS_PROTOCOL>", Receive(client, 1));
+    weir_connection_abort(client);
+    int64_t begin = clock.now();
+    EXPECT_EQ(-ECONNABORTED, weir_connection_close(client));
+    EXPECT_EQ(begin, clock.now());
     return 0;
   });
 }

@@ -113,6 +113,26 @@ TEST_F(OneSided, AWriterGoesOnAfterThePeersEnd) {
   }
 }
 
+TEST_F(OneSided, SmallWritesShareARecordUpToTheFlush) {
+  SecureWorld world;
+  for (bool auto_flush : {false, true}) {
+    WithBareServer(world, TLS1_3_VERSION, [=](weir_connection *client, BareTls *server) {
+      weir_write_channel *output = weir_open_write_channel(client, auto_flush);
+      for (int i = 0; i < 10; i++) EXPECT_EQ(0, weir_write_string(output, "x"));
+      if (!auto_flush) {
+        EXPECT_EQ(0, weir_flush(output));
+      }
+      EXPECT_EQ("xxxxxxxxxx", ReadBare(server, 10));
+      EXPECT_EQ(1u, SSL_get_read_sequence(server->ssl()));
+      // More than fits into one.
+      const std::string much(20000, 'm');
+      EXPECT_EQ(0, Send(client, much));
+      EXPECT_EQ(much, ReadBare(server, much.size()));
+      EXPECT_EQ(3u, SSL_get_read_sequence(server->ssl()));
+    });
+  }
+}
+
 TEST_F(OneSided, KeysAreReplacedInTime) {
   weir_tls_terms terms = {};
   terms.rekey_after = 4;

@@ -22,8 +22,7 @@
 // weir_write_pending does not count it. Reading and writing are independent of each other and may
 // happen in two coroutines. Keys are replaced when they have been used long enough; the peer's wish
 // to do so, and its alerts, are seen by those who only write as well, as long as no data stands
-// unread before them. A connection that is idle
-// holds no buffers.
+// unread before them. A connection that is idle holds no buffers.
 //
 // Besides what weir/read_channel.h and weir/write_channel.h name, reads and writes return
 // WEIR_E_TLS_TRUNCATED (reads only), WEIR_E_TLS_PROTOCOL when the peer breaks the protocol or what

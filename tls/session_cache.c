@@ -2,6 +2,8 @@
 
 #include "tls/internal/session_cache.h"
 
+#include <time.h>
+
 #include "base/internal/memory.h"
 
 // Servers hand out a few tickets in each handshake; more than this many of one server push out
@@ -40,9 +42,26 @@ void weir_internal_tls_session_cache_release(weir_internal_tls_session_cache *ca
   pthread_mutex_destroy(&cache->mutex);
 }
 
+// Whether |session| is of no use any more. BoringSSL does not offer one from the future either.
+static bool has_timed_out(const SSL_SESSION *session, uint64_t now) {
+  uint64_t begin = SSL_SESSION_get_time(session);
+  return now < begin || now - begin >= SSL_SESSION_get_timeout(session);
+}
+
+// Drops what has timed out: with its secrets, whoever has recorded the connections can read them.
+static void drop_old(weir_internal_tls_session_cache *cache) {
+  uint64_t now = (uint64_t)time(NULL);
+  for (weir_internal_link *link = cache->sessions.next; link != &cache->sessions;) {
+    entry *found = entry_of(link);
+    link = link->next;
+    if (has_timed_out(found->session, now)) drop(cache, found);
+  }
+}
+
 // Drops the oldest one for |name| if there are too many for it, and the oldest of all if there are
 // too many.
 static void make_room(weir_internal_tls_session_cache *cache, const char *name) {
+  drop_old(cache);
   entry *oldest = NULL;
   int same = 0;
   for (weir_internal_link *link = cache->sessions.next; link != &cache->sessions;
@@ -76,6 +95,7 @@ SSL_SESSION *weir_internal_tls_session_cache_take(weir_internal_tls_session_cach
                                                   const char *name) {
   SSL_SESSION *session = NULL;
   pthread_mutex_lock(&cache->mutex);
+  drop_old(cache);
   for (weir_internal_link *link = cache->sessions.previous; link != &cache->sessions;
        link = link->previous) {
     entry *found = entry_of(link);

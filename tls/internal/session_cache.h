@@ -27,12 +27,13 @@ void weir_internal_tls_session_cache_init(weir_internal_tls_session_cache *cache
 void weir_internal_tls_session_cache_release(weir_internal_tls_session_cache *cache);
 
 // weir_internal_tls_session_cache_put keeps |session|, which it then owns, for |name|, and drops
-// older ones if there are too many. Returns whether it does.
+// older ones if there are too many, and all that have timed out. Returns whether it does.
 bool weir_internal_tls_session_cache_put(weir_internal_tls_session_cache *cache, const char *name,
                                          SSL_SESSION *session);
 
 // weir_internal_tls_session_cache_take returns the newest session for |name|, which the caller
-// frees, or NULL. One that must not be used twice is gone from the cache.
+// frees, or NULL. One that must not be used twice is gone from the cache, as are all that have timed
+// out.
 SSL_SESSION *weir_internal_tls_session_cache_take(weir_internal_tls_session_cache *cache,
                                                   const char *name);
 

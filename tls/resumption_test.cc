@@ -6,7 +6,9 @@
 #include <time.h>
 
 #include <atomic>
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "testing/certificates.h"
 #include "testing/expect_coroutine.h"
@@ -43,6 +45,42 @@ class ResumptionTest : public LeakCheckedTest,
 
   TestAuthority authority_;
   TlsContext context_;
+};
+
+// Both ends after the handshake. The client has read nothing yet, and so no ticket of TLS 1.3.
+class Conversation {
+ public:
+  Conversation(const weir_tls_options *options, const weir_tls_context *context) {
+    EXPECT_EQ(0, weir_pipe(&near_, &far_, nullptr));
+    weir_job *server = LaunchJob([&] { return weir_tls_server(&far_, context); });
+    EXPECT_EQ(0, weir_tls_client(&near_, options));
+    EXPECT_EQ(0, EndOf(server));
+  }
+  ~Conversation() {
+    for (weir_connection *connection : {near_, far_}) {
+      weir_connection_abort(connection);
+      weir_connection_close(connection);
+    }
+  }
+  Conversation(const Conversation &) = delete;
+  Conversation &operator=(const Conversation &) = delete;
+
+  bool resumed() const {
+    weir_tls_information information;
+    EXPECT_EQ(0, weir_tls_get_information(near_, &information));
+    return information.resumed;
+  }
+
+  // Has the client read a byte, and with it what the server has sent before.
+  void Talk() {
+    EXPECT_EQ(0, weir_write_string(weir_open_write_channel(far_, true), "."));
+    char byte;
+    EXPECT_EQ(0, weir_read_exactly(weir_open_read_channel(near_), &byte, 1));
+  }
+
+ private:
+  weir_connection *near_ = nullptr;
+  weir_connection *far_ = nullptr;
 };
 
 TEST_P(ResumptionTest, TheSecondHandshakeIsShorter) {
@@ -235,6 +273,45 @@ TEST_P(ResumptionTest, AnOldKeyExchangeHasNoGroup) {
     EXPECT_TRUE(meeting.client.resumed);
     EXPECT_EQ(meeting.client.group, meeting.server.group);
     EXPECT_EQ(GetParam() == WEIR_TLS_1_2, meeting.client.group.empty()) << meeting.client.group;
+    return 0;
+  });
+}
+
+// Whoever saw a ticket twice would know that it is the same client (RFC 8446, appendix C.4).
+TEST_P(ResumptionTest, HowOftenASessionIsUsed) {
+  weir_tls_options_builder builder = {};
+  builder.server_name = "a.test";
+  TlsOptions options = OptionsWith(builder);
+  ExpectRun([&] {
+    Conversation first(options.get(), context_.get());
+    EXPECT_FALSE(first.resumed());
+    first.Talk();
+    // The server has sent two tickets of TLS 1.3. New ones would come with what is read.
+    for (int i = 0; i < 4; i++) {
+      Conversation next(options.get(), context_.get());
+      EXPECT_EQ(GetParam() == WEIR_TLS_1_2 || i < 2, next.resumed()) << i;
+    }
+    return 0;
+  });
+}
+
+TEST_P(ResumptionTest, OnlySoManyAreKeptOfOneServer) {
+  if (GetParam() == WEIR_TLS_1_2) GTEST_SKIP() << "the newest is used, as often as one likes";
+  weir_tls_options_builder builder = {};
+  builder.server_name = "a.test";
+  TlsOptions options = OptionsWith(builder);
+  ExpectRun([&] {
+    std::vector<std::unique_ptr<Conversation>> all;
+    for (int i = 0; i < 4; i++) {
+      all.push_back(std::make_unique<Conversation>(options.get(), context_.get()));
+      EXPECT_FALSE(all.back()->resumed());
+    }
+    for (auto &each : all) each->Talk();
+    all.clear();
+    for (int i = 0; i < 6; i++) {
+      Conversation next(options.get(), context_.get());
+      EXPECT_EQ(i < 4, next.resumed()) << i;
+    }
     return 0;
   });
 }

@@ -130,6 +130,21 @@ void AddExtensions(X509 *certificate, X509 *issuer, const CertificateOptions &op
   if (issuer != certificate) add(NID_authority_key_identifier, "keyid");
 }
 
+void Sign(X509 *certificate, EVP_PKEY *key, const CertificateOptions &options) {
+  const EVP_MD *digest = options.sha1_signature ? EVP_sha1() : EVP_sha256();
+  if (EVP_PKEY_id(key) == EVP_PKEY_ED25519) digest = nullptr;  // it has its own
+  bssl::ScopedEVP_MD_CTX context;
+  EVP_PKEY_CTX *settings = nullptr;
+  Check(EVP_DigestSignInit(context.get(), &settings, digest, nullptr, key) == 1, "a signature");
+  if (options.pss_signature) {
+    // The salt is as long as the digest.
+    Check(EVP_PKEY_CTX_set_rsa_padding(settings, RSA_PKCS1_PSS_PADDING) == 1 &&
+              EVP_PKEY_CTX_set_rsa_pss_saltlen(settings, -1) == 1,
+          "an RSA-PSS signature");
+  }
+  Check(X509_sign_ctx(certificate, context.get()) > 0, "a signature");
+}
+
 std::string TextOf(BIO *bio) {
   const uint8_t *data = nullptr;
   size_t size = 0;
@@ -159,9 +174,7 @@ Certificate Certificate::Make(const CertificateOptions &options, const Certifica
                             options.valid_until_days * kSecondsPerDay) != nullptr,
         "a certificate");
   AddExtensions(certificate, issuer_certificate, options);
-  const EVP_MD *digest = options.sha1_signature ? EVP_sha1() : EVP_sha256();
-  if (EVP_PKEY_id(issuer_key) == EVP_PKEY_ED25519) digest = nullptr;  // it has its own
-  Check(X509_sign(certificate, issuer_key, digest) > 0, "a signature");
+  Sign(certificate, issuer_key, options);
   return result;
 }
 

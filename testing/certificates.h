@@ -40,6 +40,8 @@ struct CertificateOptions {
   // As "critical,keyAgreement" (RFC 5280, 4.2.1.3); by default what it is for.
   std::string key_usage;
   bool sha1_signature = false;
+  // RSA-PSS (RFC 8017); the issuer's key must be RSA then.
+  bool pss_signature = false;
 };
 
 // A certificate with its key and those who signed it; a value, cheap to copy.

@@ -175,6 +175,49 @@ INSTANTIATE_TEST_SUITE_P(All, BadCertificateTest,
                                   (std::get<1>(test.param) == TLS1_2_VERSION ? "In12" : "In13");
                          });
 
+// The hash is in the parameters of such a signature.
+class RsaPssTest : public LeakCheckedTest {
+ protected:
+  // How a handshake with a server ends whose certificate is signed so.
+  static TlsEnd MeetSignedWith(bool sha1) {
+    CertificateOptions authority;
+    authority.authority = true;
+    authority.key = KeyKind::kRsa2048;
+    const Certificate root = Certificate::SelfSigned(authority);
+    CertificateOptions leaf;
+    leaf.alternative_names = {std::string("DNS:") + kServerName};
+    leaf.pss_signature = true;
+    leaf.sha1_signature = sha1;
+    const Certificate signed_so = root.Issue(leaf);
+    const Credential credential = {signed_so.Pem(), signed_so.KeyPem(), signed_so};
+    BareTlsOptions server;
+    server.credential = &credential;
+    weir_tls_options_builder builder = {};
+    builder.server_name = kServerName;
+    TlsOptions options = MakeTlsOptions(root, builder);
+    TlsEnd client;
+    ExpectRun([&] {
+      BareEnd bare;
+      client = MeetBareServer(options.get(), server, &bare);
+      return 0;
+    });
+    return client;
+  }
+};
+
+TEST_F(RsaPssTest, WithSha256) {
+  TlsEnd client = MeetSignedWith(false);
+  EXPECT_EQ(0, client.handshake) << client.failure.text;
+}
+
+TEST_F(RsaPssTest, WithSha1) {
+  TlsEnd client = MeetSignedWith(true);
+  EXPECT_EQ(WEIR_E_TLS_CERTIFICATE, client.handshake);
+  EXPECT_EQ(WEIR_TLS_VERIFY_WEAK_SIGNATURE, client.failure.verify_result) << client.failure.text;
+  EXPECT_EQ(0, client.failure.depth);
+  EXPECT_EQ(SSL_AD_BAD_CERTIFICATE, client.failure.alert);
+}
+
 // What is no certificate at all, though BoringSSL finds a key in the first one.
 class UnreadableTest : public LeakCheckedTest, public ::testing::WithParamInterface<uint16_t> {
  protected:

@@ -303,7 +303,34 @@ TEST_F(Handshake, BytesThatWereReadAheadBelongToIt) {
   });
 }
 
-// The reason of a refusal arrives although the refused one has more to say.
+// The reason of a refusal waits a second for somebody who reads it, although there is no room for
+// it before.
+TEST_F(Handshake, TheAlertIsReadLate) {
+  const std::string nonsense("\x16\x03\x01\x00\x04\xff\x00\x00\x00", 9);
+  SecureWorld world;
+  for (int64_t delay : {900 * WEIR_MILLISECOND, 1100 * WEIR_MILLISECOND}) {
+    RunVirtually([&] {
+      weir_pipe_options narrow = {};
+      narrow.capacity = 4;
+      SecurePair pair;
+      EXPECT_EQ(0, weir_pipe(&pair.near, &pair.far, &narrow));
+      weir_job *reader = LaunchJob([&] {
+        EXPECT_EQ(0, Send(pair.near, nonsense));
+        EXPECT_EQ(0, weir_delay(delay));
+        std::string answer = ReadToEnd(pair.near);
+        bool is_alert = answer.size() == 7 && answer[0] == '\x15';
+        EXPECT_EQ(delay < WEIR_SECOND, is_alert) << answer.size();
+        weir_connection_close(pair.near);
+        return 0;
+      });
+      int64_t begin = now();
+      EXPECT_EQ(WEIR_E_TLS_PROTOCOL, weir_tls_server(&pair.far, world.context()));
+      EXPECT_EQ(delay < WEIR_SECOND ? delay : WEIR_SECOND, now() - begin);
+      EXPECT_EQ(0, EndOf(reader));
+    });
+  }
+}
+
 TEST_F(Handshake, TheAlertArrives) {
   SecureWorld world;
   weir_tls_options_builder builder = {};

@@ -162,6 +162,57 @@ TEST_F(HalfClose, ThatIsCancelledWhileItsEndIsOnItsWayHasHappened) {
   });
 }
 
+// That a peer is gone is forgiven only if it has got everything.
+TEST_F(HalfClose, WhatWasLostIsNoSuccess) {
+  for (bool half : {false, true}) {
+    SCOPED_TRACE(half ? "half" : "all");
+    ExpectRun([&] {
+      SecureWorld world;
+      weir_pipe_options narrow = {};
+      narrow.capacity = 64;
+      SecurePair pair;
+      EXPECT_EQ(0, weir_pipe(&pair.near, &pair.far, &narrow));
+      world.ShakeHands(&pair);
+      const std::string text(4000, 't');
+      weir_write_channel *output = weir_open_write_channel(pair.near, false);
+      EXPECT_EQ(0, weir_write_fully(output, text.data(), text.size(), nullptr));
+      weir_job *closer = LaunchJob([&] {
+        return half ? weir_write_channel_close(output) : weir_connection_close(pair.near);
+      });
+      EXPECT_EQ(0, weir_delay(WEIR_MILLISECOND));
+      weir_connection_abort(pair.far);
+      int result = EndOf(closer);
+      EXPECT_TRUE(result == -ECONNRESET || result == -EPIPE) << weir_error_name(result);
+      if (half) weir_connection_close(pair.near);
+      weir_connection_close(pair.far);
+      return 0;
+    });
+  }
+}
+
+// A peer that leaves does so behind what was flushed before, and without what was not.
+TEST_F(HalfClose, WhatWasFlushedWasNotLost) {
+  for (bool flushed : {false, true}) {
+    SCOPED_TRACE(flushed ? "flushed" : "written");
+    ExpectRun([&] {
+      SecureWorld world;
+      SecurePair pair = world.Connect(Wire::kPipe);
+      weir_write_channel *output = weir_open_write_channel(pair.near, false);
+      if (!flushed) weir_connection_abort(pair.far);
+      EXPECT_EQ(0, weir_write_string(output, "lost"));
+      if (flushed) {
+        EXPECT_EQ(0, weir_flush(output));
+        weir_connection_abort(pair.far);
+      }
+      int result = weir_connection_close(pair.near);
+      bool is_gone = result == -ECONNRESET || result == -EPIPE;
+      EXPECT_TRUE(flushed ? result == 0 : is_gone) << weir_error_name(result);
+      weir_connection_close(pair.far);
+      return 0;
+    });
+  }
+}
+
 TEST_P(Ending, BothCloseAtOnce) {
   WithPair([](SecurePair *pair) {
     EXPECT_EQ(0, weir_write_string(weir_open_write_channel(pair->near, false), "never read"));

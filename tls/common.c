@@ -213,6 +213,7 @@ static int make_context(weir_internal_tls_common *self) {
   SSL_CTX_set_timeout(context, TLS_1_2_SESSION_LIFETIME);
   SSL_CTX_set_session_psk_dhe_timeout(context, TLS_1_3_SESSION_LIFETIME);
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+  if (self->settings.is_server) SSL_CTX_set_options(context, SSL_OP_CIPHER_SERVER_PREFERENCE);
   if (self->key_log != NULL) SSL_CTX_set_keylog_callback(context, log_key);
   return 0;
 }

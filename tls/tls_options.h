@@ -54,7 +54,7 @@ typedef struct weir_tls_terms {
   // A peer that ends its stream without close_notify, between two records, has ended it in peace.
   // Off by default: it is WEIR_E_TLS_TRUNCATED, because anybody on the line can end a stream so.
   bool allow_truncation;
-  // Full-duplex records sent under one key before it is replaced, in TLS 1.3; default 2^23, which
+  // Records sent under one key before it is replaced, in TLS 1.3; default 2^23, which
   // is well below what AES-GCM bears (RFC 8446, 5.5).
   uint64_t rekey_after;
   // Gets each line of the key log (draft-ietf-tls-keylogfile), without a newline, with which

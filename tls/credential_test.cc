@@ -114,7 +114,8 @@ TEST_F(CredentialTest, ABlockThatIsIndented) {
        at = indented.find('\n', at + 1)) {
     indented.insert(at + 1, "  ");
   }
-  ExpectRefused(WEIR_E_TLS_PEM, "does not begin its line", indented, server_->key_pem);
+  ExpectRefused(WEIR_E_TLS_PEM, "the text ends within a block", indented, server_->key_pem);
+  ExpectRefused(WEIR_E_TLS_PEM, "does not begin its line", "  " + indented, server_->key_pem);
   ExpectRefused(WEIR_E_TLS_PEM, "does not begin its line", "  " + server_->chain_pem,
                 server_->key_pem);
 }

@@ -54,6 +54,7 @@ void weir_internal_tls_end(weir_internal_tls_handshake *handshake) {
   weir_internal_tls_signature_release(&state->signature);
   weir_tls_trust_close(state->trust);
   weir_internal_release(state->chain, state->chain_size * sizeof *state->chain);
+  weir_internal_tls_built_chain_release(&state->verified);
   weir_internal_tls_credentials_drop(state->credentials);
   weir_buffer_release(&state->hello);
   weir_internal_release(state, sizeof *state);

@@ -112,7 +112,9 @@ WEIR_MUST_USE int weir_tls_get_information(const weir_connection *connection,
                                            weir_tls_information *out);
 
 // weir_tls_peer_certificate returns one of the certificates that the peer has shown, in DER: the
-// peer's own is number 0. It lives as long as the connection. Beyond the last one, and for a
+// peer's own is number 0. Beware: all others prove nothing, because anybody can show certificates
+// of others; who vouches for the peer is in weir_tls_peer.verified. It lives as long as the
+// connection. Beyond the last one, and for a
 // connection that is none of TLS, it is empty. Never fails.
 weir_bytes weir_tls_peer_certificate(const weir_connection *connection, size_t number);
 

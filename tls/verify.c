@@ -32,6 +32,8 @@ static int ask(weir_internal_tls_handshake *handshake) {
   const weir_tls_peer peer = {
       .chain = state->chain,
       .chain_size = state->chain_size,
+      .verified = state->verified.all,
+      .verified_size = state->verified.count,
       .server_name = !is_server(handshake) && state->name.text[0] != '\0' ? state->name.text : NULL,
       .resumed = state->resumed,
   };
@@ -85,7 +87,8 @@ static enum ssl_verify_result_t judge(weir_internal_tls_handshake *handshake, ui
   }
   if (common->check_instead == NULL && (has_chain || !is_server(handshake)) &&
       weir_internal_tls_check_chain(&handshake->failure, out_alert, chain, state->trust->store,
-                                    !is_server(handshake), &state->name) < 0) {
+                                    !is_server(handshake), &state->name,
+                                    users_check(common) != NULL ? &state->verified : NULL) < 0) {
     return ssl_verify_invalid;
   }
   if (users_check(common) == NULL) return ssl_verify_ok;

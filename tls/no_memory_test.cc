@@ -136,8 +136,8 @@ TEST_F(NoMemoryTest, OptionsAndContexts) {
       ExpectNoMemory);
 }
 
-// A handshake in which everything has a part: both certificates, checks, a choice, the pool, and
-// a session to resume from the second one on.
+// A handshake in which everything has a part: both certificates, checks, a choice, the pool, a key
+// for tickets, and a session to resume from the second one on.
 TEST_F(NoMemoryTest, Handshakes) {
   TlsTrust trust = MakeTlsTrust(authority_->root());
   TlsCredential shown = MakeTlsCredential(authority_->Make(Defect::kNone, Role::kClient), true);
@@ -146,6 +146,9 @@ TEST_F(NoMemoryTest, Handshakes) {
   server.client_trust = trust.get();
   server.check = weir_tls_dangerously_trust_anyone;
   server.choose = [](void *, const weir_tls_client_hello *, weir_tls_credential **) { return 0; };
+  const weir_tls_ticket_key key = {};
+  server.ticket_keys = &key;
+  server.ticket_key_count = 1;
   TlsContext context = MakeTlsContext({authority_->Make(Defect::kNone, Role::kServer)}, server);
   weir_tls_options_builder client = {};
   client.server_name = kServerName;

@@ -244,6 +244,28 @@ TEST_F(PeerCheckTest, ACheckRefuses) {
   }
 }
 
+// Those with which the handshake itself says that it has to wait mean nothing here.
+TEST_F(PeerCheckTest, ACheckMayReturnAnyCode) {
+  TlsContext context = MakeTlsContext({*server_});
+  for (int code : {-EAGAIN, -EINPROGRESS, -EINVAL, -EXDEV, -ENOMEM, -1}) {
+    Watcher watcher;
+    watcher.answer = code;
+    weir_tls_options_builder builder = Named();
+    builder.check = Watcher::Check;
+    builder.check_argument = &watcher;
+    for (weir_tls_version version : {WEIR_TLS_1_2, WEIR_TLS_1_3}) {
+      builder.terms.max_version = version;
+      TlsOptions options = MakeTlsOptions(authority_->root(), builder);
+      ExpectRun([&] {
+        TlsMeeting meeting = Meet(options.get(), context.get());
+        EXPECT_EQ(code, meeting.client.handshake);
+        EXPECT_EQ(SSL_AD_CERTIFICATE_UNKNOWN, meeting.client.failure.alert);
+        return 0;
+      });
+    }
+  }
+}
+
 TEST_F(PeerCheckTest, ACheckInsteadIsAllThereIs) {
   TlsContext context = MakeTlsContext({authority_->Make(Defect::kSelfSigned, Role::kServer)});
   Watcher watcher;

@@ -82,9 +82,10 @@ extern "C" {
 // certificate was refused; WEIR_E_TLS_ALERT when the server refused; WEIR_E_TLS_NO_AGREEMENT when
 // there is no version, cipher suite, group or application protocol in common;
 // WEIR_E_TLS_PROTOCOL, also when the peer does not speak TLS at all; WEIR_E_TLS_TRUNCATED when the
-// stream ended; WEIR_E_TLS_NO_ROOTS; WEIR_E_TLS_LIBRARY; what a check returned; what the connection
-// below reports (-ECONNRESET, ...); -ENOSPC with less than 24 KiB of stack left; -ENOMEM; -EINVAL
-// outside a coroutine, or when there is no name to check, or one that cannot be a certificate's.
+// stream ended; what weir_tls_trust_system returns; WEIR_E_TLS_LIBRARY; what a check returned; what
+// the connection below reports (-ECONNRESET, ...); -ENOSPC with less than 24 KiB of stack left;
+// -ENOMEM; -EINVAL outside a coroutine, or when there is no name to check, or one that cannot be a
+// certificate's.
 WEIR_MUST_USE int weir_tls_client(weir_connection **connection, const weir_tls_options *options);
 
 // weir_tls_server makes *connection a secure connection to its peer, which must be a TLS client, in

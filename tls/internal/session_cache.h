@@ -32,8 +32,8 @@ bool weir_internal_tls_session_cache_put(weir_internal_tls_session_cache *cache,
                                          SSL_SESSION *session);
 
 // weir_internal_tls_session_cache_take returns the newest session for |name|, which the caller
-// frees, or NULL. One that must not be used twice is gone from the cache, as are all that have timed
-// out.
+// frees, or NULL. One that must not be used twice is gone from the cache, as are all that have
+// timed out.
 SSL_SESSION *weir_internal_tls_session_cache_take(weir_internal_tls_session_cache *cache,
                                                   const char *name);
 

@@ -7,6 +7,7 @@
 #include <openssl/x509v3.h>
 
 #include "base/internal/memory.h"
+#include "coroutine/internal/suspend.h"
 #include "tls/internal/certificate.h"
 #include "tls/internal/load.h"
 #include "tls/internal/pem.h"
@@ -14,7 +15,10 @@
 #include "tls/internal/server_name.h"
 #include "tls/internal/settings.h"
 
-enum { FILE_LIMIT = 1024 * 1024 };
+enum {
+  FILE_LIMIT = 1024 * 1024,
+  STACK = 12 * 1024,  // P-384 takes 10.4 KiB
+};
 
 // A chain that is being read. |last| is the certificate read last.
 typedef struct chain {
@@ -139,6 +143,9 @@ static void free_credential(weir_tls_credential *credential) {
 int weir_tls_credential_create(weir_tls_credential **out, weir_bytes chain_text,
                                weir_bytes key_text, const weir_tls_credential_options *options) {
   *out = NULL;
+  if (weir_internal_stack_left() < STACK) {
+    return weir_internal_tls_fail(-ENOSPC, "no stack for a credential");
+  }
   weir_tls_credential *credential =
       (weir_tls_credential *)weir_internal_allocate(sizeof *credential);
   if (credential == NULL) return weir_internal_tls_fail(-ENOMEM, "no memory for a credential");

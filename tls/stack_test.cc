@@ -171,6 +171,48 @@ TEST_F(StackOfTheRest, ARefusal) {
   });
 }
 
+// What tls_credential.h says, and is checked.
+TEST_F(StackOfTheRest, ACredential) {
+  const TestAuthority &authority = SecureWorld::authority();
+  for (KeyKind key : {KeyKind::kP256, KeyKind::kP384, KeyKind::kEd25519, KeyKind::kRsa2048}) {
+    const Credential credential = authority.Make(Defect::kNone, Role::kServer, key);
+    ExpectRun([&] {
+      size_t used = Measure([&] {
+        weir_tls_credential *made = nullptr;
+        EXPECT_EQ(0, weir_tls_credential_create(&made, weir_text(credential.chain_pem.c_str()),
+                                                weir_text(credential.key_pem.c_str()), nullptr));
+        weir_tls_credential_close(made);
+      });
+      EXPECT_LT(used, 12u * 1024);
+      return 0;
+    });
+  }
+}
+
+TEST_F(StackOfTheRest, ACredentialOnASmallOne) {
+  const Credential credential = SecureWorld::authority().Make(Defect::kNone, Role::kServer);
+  auto make = [](void *argument) {
+    volatile char taken[6 * 1024];
+    for (volatile char &byte : taken) byte = 0;
+    const auto *self = static_cast<const Credential *>(argument);
+    weir_tls_credential *made = nullptr;
+    int result = weir_tls_credential_create(&made, weir_text(self->chain_pem.c_str()),
+                                            weir_text(self->key_pem.c_str()), nullptr);
+    EXPECT_EQ(nullptr, made);
+    EXPECT_EQ("no stack for a credential", LastTlsFailure());
+    return result;
+  };
+  ExpectRun([&] {
+    weir_launch_options options = {};
+    options.stack_size = 16 * 1024;
+    weir_job *job = nullptr;
+    EXPECT_EQ(0,
+              weir_launch(nullptr, &job, &options, +make, const_cast<Credential *>(&credential)));
+    EXPECT_EQ(-ENOSPC, EndOf(job));
+    return 0;
+  });
+}
+
 TEST_F(StackOfTheRest, WhatIsMadeInACoroutine) {
   const TestAuthority &authority = SecureWorld::authority();
   for (KeyKind key : {KeyKind::kP256, KeyKind::kP384, KeyKind::kEd25519, KeyKind::kRsa2048}) {

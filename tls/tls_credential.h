@@ -48,7 +48,8 @@ typedef struct weir_tls_credential_options {
 // WEIR_E_TLS_CHAIN when it holds no certificate, one that cannot be read or is too weak to be
 // accepted anywhere, one that does not sign the one before it, or a first one whose key may not
 // sign (keyUsage); WEIR_E_TLS_KEY when there is no key, or more than one, or one that is encrypted,
-// of another kind or too small, or belongs to another certificate; -ENOMEM.
+// of another kind or too small, or belongs to another certificate; -ENOSPC in a coroutine with less
+// than 12 KiB of stack left, which is what it needs; -ENOMEM.
 WEIR_MUST_USE int weir_tls_credential_create(weir_tls_credential **out, weir_bytes chain,
                                              weir_bytes key,
                                              const weir_tls_credential_options *options);

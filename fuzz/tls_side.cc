@@ -281,9 +281,7 @@ void TlsWorld::Close(Side &side) {
     int result = weir_connection_close(side.connection);
     side.connection = nullptr;
     if (result == 0 && side.secure && !side.cut) side.ended = true;
-    // A handshake that fails closes by itself, which may take a second.
-    bool is_known = result == 0 || result == -ETIMEDOUT || result == -ECONNABORTED ||
-                    (result == -EALREADY && side.shaking_hands);
+    bool is_known = result == 0 || result == -ETIMEDOUT || result == -ECONNABORTED;
     if (!is_known) JudgeFailure(side, side.closer, result);
   });
 }

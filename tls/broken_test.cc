@@ -119,6 +119,23 @@ TEST_P(Broken, WhatCameBeforeIsReadFirst) {
   });
 }
 
+// However long the peer keeps the connection open.
+TEST_P(Broken, AWriterThatWaitsForRoomIsTold) {
+  RunWithForgingServer(GetParam(), [](ForgingServer *server, weir_connection *client) {
+    Fill(client);
+    int result = 0;
+    weir_job *writer = LaunchJob([&] {
+      result = Send(client, std::string(100000, 'w'));
+      return 0;
+    });
+    EXPECT_EQ(0, weir_delay(WEIR_MILLISECOND));
+    EXPECT_EQ(0, Send(server->connection(), BadRecord()));
+    EXPECT_EQ("<WEIR_E_TLS_PROTOCOL>", Receive(client, 1));
+    EXPECT_EQ(0, EndOf(writer));
+    EXPECT_EQ(WEIR_E_TLS_PROTOCOL, result) << weir_error_name(result);
+  });
+}
+
 // What is written before the alert leaves before it, however much of it waits.
 TEST_P(Broken, ThePeerIsToldAlthoughThereWasNoRoom) {
   SecureWorld world;

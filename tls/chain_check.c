@@ -10,6 +10,7 @@
 #include <openssl/x509v3.h>
 #include <stdio.h>
 
+#include "base/internal/memory.h"
 #include "tls/internal/certificate.h"
 
 // One check. |words| is why the chain was refused.
@@ -124,6 +125,41 @@ static int check_strength(check *self) {
   return 0;
 }
 
+// Returns how many certificates of |built| there are up to the first one that is trusted: it comes
+// from the roots, and is not one of those that the peer sent, even if it is equal to one. BoringSSL
+// goes on behind a leaf that is trusted itself.
+static size_t count_to_anchor(const check *self, const STACK_OF(X509) * built) {
+  for (size_t i = 0; i < sk_X509_num(built); i++) {
+    X509 *certificate = sk_X509_value(built, i);
+    bool is_sent = certificate == self->leaf || sk_X509_find(self->others, NULL, certificate) == 1;
+    if (!is_sent) return i + 1;
+  }
+  return 0;
+}
+
+static int copy_built(weir_internal_tls_built_chain *out, const check *self) {
+  STACK_OF(X509) *built = X509_STORE_CTX_get0_chain(self->context);
+  size_t count = count_to_anchor(self, built);
+  size_t size = count * sizeof *out->all;
+  for (size_t i = 0; i < count; i++) {
+    int length = i2d_X509(sk_X509_value(built, i), NULL);
+    if (length < 0) return -ENOMEM;
+    size += (size_t)length;
+  }
+  out->all = (weir_bytes *)weir_internal_allocate(size);
+  if (out->all == NULL) return -ENOMEM;
+  out->count = count;
+  out->size = size;
+  uint8_t *at = (uint8_t *)(out->all + count);
+  for (size_t i = 0; i < count; i++) {
+    const uint8_t *begin = at;
+    // It has just been encoded, and is not again.
+    (void)i2d_X509(sk_X509_value(built, i), &at);
+    out->all[i] = weir_bytes_of(begin, (size_t)(at - begin));
+  }
+  return 0;
+}
+
 // Fills in |failure| and returns its code.
 static int describe(const check *self, weir_tls_failure *failure, uint8_t *out_alert, int result,
                     const weir_internal_tls_name *name) {
@@ -155,7 +191,8 @@ static int describe(const check *self, weir_tls_failure *failure, uint8_t *out_a
 
 int weir_internal_tls_check_chain(weir_tls_failure *failure, uint8_t *out_alert,
                                   const STACK_OF(CRYPTO_BUFFER) * chain, X509_STORE *roots,
-                                  bool peer_is_server, const weir_internal_tls_name *name) {
+                                  bool peer_is_server, const weir_internal_tls_name *name,
+                                  weir_internal_tls_built_chain *out_built) {
   check self = {0};
   int result = parse(&self, chain);
   if (result == 0 && self.leaf == NULL) {
@@ -166,10 +203,16 @@ int weir_internal_tls_check_chain(weir_tls_failure *failure, uint8_t *out_alert,
   if (result == 0) result = prepare(&self, roots, peer_is_server, name);
   if (result == 0) result = verify(&self);
   if (result == 0) result = check_strength(&self);
+  if (result == 0 && out_built != NULL) result = copy_built(out_built, &self);
   if (result < 0) result = describe(&self, failure, out_alert, result, name);
   X509_STORE_CTX_free(self.context);
   sk_X509_pop_free(self.others, X509_free);
   X509_free(self.leaf);
   ERR_clear_error();
   return result;
+}
+
+void weir_internal_tls_built_chain_release(weir_internal_tls_built_chain *chain) {
+  weir_internal_release(chain->all, chain->size);
+  *chain = (weir_internal_tls_built_chain){0};
 }

@@ -93,7 +93,9 @@ static int set_versions(SSL_CTX *context, const weir_tls_terms *terms) {
   return refused("versions");
 }
 
-static int set_groups(SSL_CTX *context, const char *groups) {
+static int set_groups(SSL_CTX *context, const char *groups, bool is_server) {
+  // A group for which the client has not sent a key takes another round trip.
+  if (is_server && groups != NULL) SSL_CTX_set_options(context, SSL_OP_CIPHER_SERVER_PREFERENCE);
   if (SSL_CTX_set1_curves_list(context, groups != NULL ? groups : DEFAULT_GROUPS) == 1) return 0;
   if (groups == NULL) return refused("groups");
   // Here it does not say so of a group that it does not know.
@@ -227,7 +229,7 @@ int weir_internal_tls_common_init(weir_internal_tls_common *self, const weir_tls
   if (result == 0) result = make_context(self);
   SSL_CTX *context = self->settings.ssl_context;
   if (result == 0) result = set_versions(context, terms);
-  if (result == 0) result = set_groups(context, terms->groups);
+  if (result == 0) result = set_groups(context, terms->groups, is_server);
   if (result == 0) result = set_algorithms(context);
   if (result == 0) result = set_limits(context, terms);
   if (result == 0) result = set_protocols(self, terms->protocols);

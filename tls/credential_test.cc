@@ -107,6 +107,19 @@ TEST_F(CredentialTest, TextAroundTheBlocksIsPassedOver) {
   EXPECT_EQ(0, Create(chain + "the end", server_->key_pem)) << LastTlsFailure();
 }
 
+// As in YAML and mail. Passed over, a part of the chain would be missing without a word.
+TEST_F(CredentialTest, ABlockThatIsIndented) {
+  std::string indented = server_->chain_pem;
+  for (size_t at = indented.find('\n'); at + 1 < indented.size();
+       at = indented.find('\n', at + 1)) {
+    indented.insert(at + 1, "  ");
+  }
+  ExpectRefused(WEIR_E_TLS_PEM, "the text ends within a block", indented, server_->key_pem);
+  ExpectRefused(WEIR_E_TLS_PEM, "does not begin its line", "  " + indented, server_->key_pem);
+  ExpectRefused(WEIR_E_TLS_PEM, "does not begin its line", "  " + server_->chain_pem,
+                server_->key_pem);
+}
+
 TEST_F(CredentialTest, JunkInThePem) {
   const std::string &chain = server_->chain_pem;
   const std::string &key = server_->key_pem;

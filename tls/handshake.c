@@ -82,6 +82,8 @@ static int do_task(weir_internal_tls_session *session) {
 static int step(weir_internal_tls_session *session) {
   weir_internal_tls_enter(session, true);
   int result = weir_internal_tls_leave(session, SSL_do_handshake(session->ssl));
+  // What the user's callbacks have said may be any code.
+  if (session->broken < 0) return session->broken;
   // Anybody can send close_notify before there are keys.
   if (result == 0) result = weir_internal_tls_describe(session, WEIR_E_TLS_TRUNCATED);
   // An alert leaves with the close.
@@ -215,9 +217,13 @@ static void note(const weir_internal_tls_session *session, int code) {
 static int secure(weir_connection **connection, const weir_tls_options *options,
                   const weir_tls_context *context) {
   weir_connection *below = connection == NULL ? NULL : *connection;
-  if (below == NULL || weir_internal_current_coroutine() == NULL) return -EINVAL;
+  if (below == NULL || weir_internal_current_coroutine() == NULL) {
+    return weir_internal_tls_fail(-EINVAL, "there is no connection, or no coroutine");
+  }
   weir_internal_connection_bind(below, weir_internal_current_loop());
-  if (weir_internal_connection_is_elsewhere(below)) return -EXDEV;
+  if (weir_internal_connection_is_elsewhere(below)) {
+    return weir_internal_tls_fail(-EXDEV, "the connection belongs to another loop");
+  }
   weir_internal_tls_session *session = NULL;
   int result = -ENOSPC;
   bool is_closed = false;
@@ -236,11 +242,14 @@ static int secure(weir_connection **connection, const weir_tls_options *options,
 }
 
 int weir_tls_client(weir_connection **connection, const weir_tls_options *options) {
-  if (connection == NULL || *connection == NULL) return -EINVAL;
-  int result = weir_internal_tls_check_name(options, weir_connection_host(*connection));
+  int result = 0;
+  if (connection != NULL && *connection != NULL) {
+    result = weir_internal_tls_check_name(options, weir_connection_host(*connection));
+  }
   return result < 0 ? result : secure(connection, options, NULL);
 }
 
 int weir_tls_server(weir_connection **connection, const weir_tls_context *context) {
-  return context == NULL ? -EINVAL : secure(connection, NULL, context);
+  if (context == NULL) return weir_internal_tls_fail(-EINVAL, "a server needs a context");
+  return secure(connection, NULL, context);
 }

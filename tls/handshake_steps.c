@@ -33,6 +33,10 @@ int weir_internal_tls_agree(weir_internal_tls_handshake *handshake, uint8_t *out
   if (handshake->settings->is_server) {
     return common->trust != NULL ? weir_internal_tls_verify_again(handshake, out_alert) : 0;
   }
+  if (!weir_internal_tls_state_of(handshake)->judged) {
+    return weir_internal_tls_refuse(handshake, WEIR_E_TLS_LIBRARY,
+                                    "BoringSSL has not asked who the server is");
+  }
   if (!common->require_protocol) return 0;
   const uint8_t *protocol = NULL;
   unsigned size = 0;
@@ -50,6 +54,7 @@ void weir_internal_tls_end(weir_internal_tls_handshake *handshake) {
   weir_internal_tls_signature_release(&state->signature);
   weir_tls_trust_close(state->trust);
   weir_internal_release(state->chain, state->chain_size * sizeof *state->chain);
+  weir_internal_tls_built_chain_release(&state->verified);
   weir_internal_tls_credentials_drop(state->credentials);
   weir_buffer_release(&state->hello);
   weir_internal_release(state, sizeof *state);

@@ -45,6 +45,7 @@ TEST_F(Handshake, NeedsAConnectionAndAContextAndACoroutine) {
     outside = pair.near;
     weir_connection *same = pair.near;
     EXPECT_EQ(-EINVAL, weir_tls_server(&same, nullptr));
+    EXPECT_STREQ("a server needs a context", weir_tls_last_failure(nullptr)->text);
     EXPECT_EQ(outside, same) << "nothing was done";
     EXPECT_EQ(0, weir_connection_close(pair.near));
     EXPECT_EQ(0, weir_connection_close(pair.far));

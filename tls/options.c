@@ -220,6 +220,7 @@ int weir_internal_tls_begin_client(weir_internal_tls_handshake *handshake) {
   int result = find_trust(handshake, options);
   if (result < 0) return result;
   state->credential = weir_internal_tls_credential_hold(options->credential);
+  SSL_set_enforce_rsa_key_usage(handshake->ssl, 1);
   result = send_name(handshake);
   if (result == 0) result = offer_session(handshake, options);
   if (result == 0 && state->credential != NULL) {

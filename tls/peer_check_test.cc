@@ -20,12 +20,18 @@ namespace {
 
 constexpr uint16_t kVersions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
 
+std::vector<std::string> TextsOf(const weir_bytes *all, size_t count) {
+  std::vector<std::string> texts;
+  for (size_t i = 0; i < count; i++) texts.emplace_back(all[i].data, all[i].size);
+  return texts;
+}
+
 // A check that suspends, notes whom it saw, and returns what it was told to.
 struct Watcher {
   std::vector<size_t> chain_sizes;
   std::vector<bool> resumed;
   std::string server_name;
-  std::string first;  // certificate, DER
+  std::vector<std::string> chain, verified;  // DER
   int answer = 0;
 
   static int Check(void *argument, const weir_tls_peer *peer) {
@@ -34,7 +40,8 @@ struct Watcher {
     self->chain_sizes.push_back(peer->chain_size);
     self->resumed.push_back(peer->resumed);
     self->server_name = peer->server_name != nullptr ? peer->server_name : "(none)";
-    if (peer->chain_size > 0) self->first.assign(peer->chain[0].data, peer->chain[0].size);
+    self->chain = TextsOf(peer->chain, peer->chain_size);
+    self->verified = TextsOf(peer->verified, peer->verified_size);
     return self->answer;
   }
 };
@@ -65,6 +72,14 @@ class PeerCheckTest : public LeakCheckedTest {
     builder.client_authentication = authentication;
     builder.client_trust = trust.get();
     return MakeTlsContext({*server_}, builder);
+  }
+
+  // What one shows, and that with the root.
+  static std::vector<std::string> ChainOf(const Credential &credential) {
+    return {credential.leaf.Der(), authority_->intermediate().Der()};
+  }
+  static std::vector<std::string> VerifiedChainOf(const Credential &credential) {
+    return {credential.leaf.Der(), authority_->intermediate().Der(), authority_->root().Der()};
   }
 
   static TestAuthority *authority_;
@@ -154,9 +169,54 @@ TEST_F(PeerCheckTest, ACheckInAdditionComesBehindTheBuiltInOne) {
     EXPECT_EQ(0, Meet(options.get(), context.get()).client.handshake);
     EXPECT_EQ(std::vector<size_t>{2}, watcher.chain_sizes);
     EXPECT_EQ("server.test", watcher.server_name);
-    EXPECT_EQ(server_->leaf.Der(), watcher.first);
+    EXPECT_EQ(ChainOf(*server_), watcher.chain);
     EXPECT_EQ(WEIR_E_TLS_CERTIFICATE, Meet(misnamed.get(), context.get()).client.handshake);
     EXPECT_EQ(1u, watcher.chain_sizes.size());  // it was not asked
+    return 0;
+  });
+}
+
+// Whoever has a certificate of anybody's can append to it what nobody has signed it with.
+TEST_F(PeerCheckTest, WhatAPeerAppendsIsNotVerified) {
+  const TestAuthority stranger;
+  Credential boaster = *server_;
+  boaster.chain_pem += stranger.root().Pem();
+  Watcher watcher;
+  weir_tls_options_builder builder = Named();
+  builder.check = Watcher::Check;
+  builder.check_argument = &watcher;
+  TlsOptions options = MakeTlsOptions(authority_->root(), builder);
+  for (uint16_t version : kVersions) {
+    BareTlsOptions server;
+    server.credential = &boaster;
+    server.max_version = version;
+    ExpectRun([&] {
+      BareEnd bare;
+      TlsEnd client = MeetBareServer(options.get(), server, &bare);
+      EXPECT_EQ(0, client.handshake) << client.failure.text;
+      EXPECT_EQ(3u, watcher.chain.size());
+      EXPECT_EQ(stranger.root().Der(), watcher.chain.back());
+      EXPECT_EQ(VerifiedChainOf(*server_), watcher.verified);
+      return 0;
+    });
+  }
+}
+
+// Also where that is not a root, and where the peer has sent more than is needed.
+TEST_F(PeerCheckTest, WhatIsTrustedEndsTheVerifiedChain) {
+  TlsContext context = MakeTlsContext({*server_});
+  Watcher watcher;
+  weir_tls_options_builder builder = Named();
+  builder.check = Watcher::Check;
+  builder.check_argument = &watcher;
+  TlsOptions intermediate = MakeTlsOptions(authority_->intermediate(), builder);
+  TlsOptions leaf = MakeTlsOptions(server_->leaf, builder);
+  ExpectRun([&] {
+    EXPECT_EQ(0, Meet(intermediate.get(), context.get()).client.handshake);
+    EXPECT_EQ(ChainOf(*server_), watcher.verified);
+    EXPECT_EQ(0, Meet(leaf.get(), context.get()).client.handshake);
+    EXPECT_EQ(std::vector<std::string>{server_->leaf.Der()}, watcher.verified);
+    EXPECT_EQ(ChainOf(*server_), watcher.chain);
     return 0;
   });
 }
@@ -184,6 +244,28 @@ TEST_F(PeerCheckTest, ACheckRefuses) {
   }
 }
 
+// Those with which the handshake itself says that it has to wait mean nothing here.
+TEST_F(PeerCheckTest, ACheckMayReturnAnyCode) {
+  TlsContext context = MakeTlsContext({*server_});
+  for (int code : {-EAGAIN, -EINPROGRESS, -EINVAL, -EXDEV, -ENOMEM, -1}) {
+    Watcher watcher;
+    watcher.answer = code;
+    weir_tls_options_builder builder = Named();
+    builder.check = Watcher::Check;
+    builder.check_argument = &watcher;
+    for (weir_tls_version version : {WEIR_TLS_1_2, WEIR_TLS_1_3}) {
+      builder.terms.max_version = version;
+      TlsOptions options = MakeTlsOptions(authority_->root(), builder);
+      ExpectRun([&] {
+        TlsMeeting meeting = Meet(options.get(), context.get());
+        EXPECT_EQ(code, meeting.client.handshake);
+        EXPECT_EQ(SSL_AD_CERTIFICATE_UNKNOWN, meeting.client.failure.alert);
+        return 0;
+      });
+    }
+  }
+}
+
 TEST_F(PeerCheckTest, ACheckInsteadIsAllThereIs) {
   TlsContext context = MakeTlsContext({authority_->Make(Defect::kSelfSigned, Role::kServer)});
   Watcher watcher;
@@ -198,6 +280,8 @@ TEST_F(PeerCheckTest, ACheckInsteadIsAllThereIs) {
     TlsMeeting meeting = Meet(options.get(), context.get());
     EXPECT_EQ(0, meeting.client.handshake) << meeting.client.failure.text;
     EXPECT_EQ("(none)", watcher.server_name);
+    EXPECT_EQ(1u, watcher.chain.size());
+    EXPECT_TRUE(watcher.verified.empty()) << "nothing was";
     EXPECT_EQ("", meeting.server.server_name);
     meeting = Meet(options.get(), context.get(), "other.test");
     EXPECT_EQ(0, meeting.client.handshake);
@@ -244,6 +328,7 @@ TEST_F(PeerCheckTest, ResumedServersAreCheckedAgain) {
       EXPECT_TRUE(meeting.server.resumed);
       EXPECT_EQ((std::vector<bool>{false, true}), watcher.resumed);
       EXPECT_EQ((std::vector<size_t>{2, 2}), watcher.chain_sizes);
+      EXPECT_EQ(VerifiedChainOf(*server_), watcher.verified);
       watcher.answer = -EPERM;
       meeting = Meet(options.get(), context.get());
       EXPECT_EQ(-EPERM, meeting.client.handshake);
@@ -302,6 +387,7 @@ TEST_F(PeerCheckTest, AClientWithoutACertificate) {
       EXPECT_EQ(0, server.handshake) << server.failure.text;
       EXPECT_EQ(0, bare.talk);
       EXPECT_EQ(std::vector<size_t>{0}, watcher.chain_sizes);
+      EXPECT_TRUE(watcher.verified.empty());
       watcher.answer = -EPERM;
       server = MeetBareClient(client, optional.get(), &bare);
       EXPECT_EQ(-EPERM, server.handshake);
@@ -330,7 +416,8 @@ TEST_F(PeerCheckTest, ResumedClientsAreCheckedAgain) {
       EXPECT_TRUE(meeting.server.resumed);
       EXPECT_EQ((std::vector<bool>{false, true}), watcher.resumed);
       EXPECT_EQ((std::vector<size_t>{2, 2}), watcher.chain_sizes);
-      EXPECT_EQ(client_->leaf.Der(), watcher.first);
+      EXPECT_EQ(ChainOf(*client_), watcher.chain);
+      EXPECT_EQ(VerifiedChainOf(*client_), watcher.verified);
       watcher.answer = -EPERM;
       meeting = Meet(options.get(), context.get());
       EXPECT_EQ(-EPERM, meeting.server.handshake);

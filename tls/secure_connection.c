@@ -18,6 +18,10 @@ static weir_internal_tls_session *session_of(void *context) {
 
 // Reading
 
+static weir_internal_custom_connection *custom_of(const weir_internal_tls_session *session) {
+  return weir_internal_custom_of(session->above);
+}
+
 static int secure_read(void *context, void *out, size_t size, bool wait) {
   (void)wait;  // never
   weir_internal_tls_session *session = session_of(context);
@@ -33,6 +37,8 @@ static int secure_read(void *context, void *out, size_t size, bool wait) {
   result = weir_internal_tls_leave(session, result);
   // An alert, if anything. If there is no room for it, the close sees to it.
   (void)weir_internal_tls_hand_over(session);
+  // A writer would wait for room that nobody may ever make.
+  if (session->broken < 0) weir_internal_custom_interrupt(&custom_of(session)->writing);
   if (result > 0) weir_internal_spend((size_t)result);
   return result;
 }
@@ -102,6 +108,7 @@ static int secure_write(void *context, const void *data, size_t size, bool wait)
   const size_t most = WEIR_INTERNAL_TLS_RECORD;
   size_t sealed = size < most ? size : most;
   int result = weir_internal_tls_make_room(session, sealed + WEIR_INTERNAL_TLS_OVERHEAD, wait);
+  if (session->broken < 0) return session->broken;
   if (result == 0) result = look_at_input(session);
   return result == 0 ? seal(session, data, sealed) : result;
 }
@@ -112,7 +119,8 @@ static int secure_flush(void *context) {
   if (session->broken < 0) return session->broken;
   int result = weir_internal_tls_make_room(session, 0, true);
   if (result == 0) result = weir_flush(&session->below->writer);
-  return data_is_sent(session) ? 0 : result;
+  if (data_is_sent(session)) return 0;
+  return session->broken < 0 ? session->broken : result;
 }
 
 // That a peer who is gone did not get close_notify, or a session ticket, but all data, is no loss.

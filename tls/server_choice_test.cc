@@ -272,6 +272,8 @@ TEST_F(ServerChoiceTest, TheUserRefuses) {
       EXPECT_EQ(SSL_AD_UNRECOGNIZED_NAME, meeting.server.failure.alert);
       EXPECT_EQ(WEIR_E_TLS_ALERT, meeting.client.handshake);
       EXPECT_EQ(SSL_AD_UNRECOGNIZED_NAME, meeting.client.failure.alert);
+      answer = -EAGAIN;  // which is nobody's to wait for
+      EXPECT_EQ(-EAGAIN, Meet(options.get(), context.get()).server.handshake);
       answer = 0;  // and chooses nothing, nor has the context anything
       meeting = Meet(options.get(), context.get());
       EXPECT_EQ(WEIR_E_TLS_NO_AGREEMENT, meeting.server.handshake);

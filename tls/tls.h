@@ -82,9 +82,10 @@ extern "C" {
 // certificate was refused; WEIR_E_TLS_ALERT when the server refused; WEIR_E_TLS_NO_AGREEMENT when
 // there is no version, cipher suite, group or application protocol in common;
 // WEIR_E_TLS_PROTOCOL, also when the peer does not speak TLS at all; WEIR_E_TLS_TRUNCATED when the
-// stream ended; WEIR_E_TLS_NO_ROOTS; WEIR_E_TLS_LIBRARY; what a check returned; what the connection
-// below reports (-ECONNRESET, ...); -ENOSPC with less than 24 KiB of stack left; -ENOMEM; -EINVAL
-// outside a coroutine, or when there is no name to check, or one that cannot be a certificate's.
+// stream ended; what weir_tls_trust_system returns; WEIR_E_TLS_LIBRARY; what a check returned; what
+// the connection below reports (-ECONNRESET, ...); -ENOSPC with less than 24 KiB of stack left;
+// -ENOMEM; -EINVAL outside a coroutine, or when there is no name to check, or one that cannot be a
+// certificate's.
 WEIR_MUST_USE int weir_tls_client(weir_connection **connection, const weir_tls_options *options);
 
 // weir_tls_server makes *connection a secure connection to its peer, which must be a TLS client, in
@@ -111,7 +112,9 @@ WEIR_MUST_USE int weir_tls_get_information(const weir_connection *connection,
                                            weir_tls_information *out);
 
 // weir_tls_peer_certificate returns one of the certificates that the peer has shown, in DER: the
-// peer's own is number 0. It lives as long as the connection. Beyond the last one, and for a
+// peer's own is number 0. Beware: all others prove nothing, because anybody can show certificates
+// of others; who vouches for the peer is in weir_tls_peer.verified. It lives as long as the
+// connection. Beyond the last one, and for a
 // connection that is none of TLS, it is empty. Never fails.
 weir_bytes weir_tls_peer_certificate(const weir_connection *connection, size_t number);
 

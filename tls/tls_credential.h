@@ -99,8 +99,17 @@ void weir_tls_trust_close(weir_tls_trust *trust);
 
 // Whom a check looks at. Everything lives as long as the call.
 typedef struct weir_tls_peer {
-  const weir_bytes *chain;  // DER certificates (X.509) as the peer sent them, its own first
-  size_t chain_size;        // 0: none, which only a server lets pass that does not require one
+  // DER certificates (X.509) as the peer sent them, its own first. Beware: only number 0 is the
+  // peer's, without whose key the handshake fails. The others prove nothing: anybody can send
+  // certificates of others, and whoever finds a certain authority here has found nothing.
+  const weir_bytes *chain;
+  size_t chain_size;  // 0: none, which only a server lets pass that does not require one
+  // The chain that the built-in check has built and accepted, in the same form: the peer's own
+  // first, each signed by the one behind it, and the last one is one of those that are trusted.
+  // Here is to be looked who vouches for the peer. Empty where |chain| is, and in the place of the
+  // built-in check, which then has not been made.
+  const weir_bytes *verified;
+  size_t verified_size;
   const char *server_name;  // the name for which a client checks the server; NULL on a server
   bool resumed;             // the peer showed this chain in an earlier handshake
 } weir_tls_peer;

@@ -42,8 +42,9 @@ typedef struct weir_tls_terms {
   // that offers others only, do not come together; one that offers none at all is let in.
   const char *const *protocols;
   // Groups for the key exchange, the preferred one first, separated by colons. Default
-  // X25519MLKEM768, where the linked BoringSSL has it, X25519, P-256 and P-384. A list without one
-  // of the last two shuts out TLS 1.2 peers with a certificate on that curve.
+  // X25519MLKEM768, where the linked BoringSSL has it, X25519, P-256 and P-384. A server with a
+  // list goes by that, which may take another round trip, and without one by the client's. A list
+  // without one of the last two shuts out TLS 1.2 peers with a certificate on that curve.
   const char *groups;
   int64_t handshake_timeout;  // nanoseconds; default 10 seconds; WEIR_FOREVER: none
   // Bytes that the message with the peer's certificates may have; a larger one is refused with
@@ -54,7 +55,7 @@ typedef struct weir_tls_terms {
   // A peer that ends its stream without close_notify, between two records, has ended it in peace.
   // Off by default: it is WEIR_E_TLS_TRUNCATED, because anybody on the line can end a stream so.
   bool allow_truncation;
-  // Full-duplex records sent under one key before it is replaced, in TLS 1.3; default 2^23, which
+  // Records sent under one key before it is replaced, in TLS 1.3; default 2^23, which
   // is well below what AES-GCM bears (RFC 8446, 5.5).
   uint64_t rekey_after;
   // Gets each line of the key log (draft-ietf-tls-keylogfile), without a newline, with which

@@ -120,7 +120,8 @@ class Client(unittest.TestCase):
 
     def test_what_is_out_of_date(self):
         for words in (["-tls1_1"], ["-tls1"], ["-tls1_2", "-cipher", "AES128-GCM-SHA256"],
-                      ["-tls1_2", "-cipher", "ECDHE-ECDSA-AES128-SHA"]):
+                      ["-tls1_2", "-cipher", "ECDHE-ECDSA-AES128-SHA"],
+                      ["-tls1_2", "-sigalgs", "ECDSA+SHA1"], ["-sigalgs", "ECDSA+SHA224"]):
             with self.subTest(words=words), weir.start_peer_server("lines") as server:
                 result = programs.run(
                     OPENSSL, "s_client", "-connect", f"127.0.0.1:{server.line()}", "-cipher",

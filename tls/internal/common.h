@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "tls/internal/chain_check.h"
 #include "tls/internal/credential.h"
 #include "tls/internal/server_name.h"
 #include "tls/internal/session_cache.h"
@@ -84,6 +85,7 @@ typedef struct weir_internal_tls_state {
   weir_internal_tls_question check;
   weir_bytes *chain;
   size_t chain_size;
+  weir_internal_tls_built_chain verified;
   bool resumed;
   // The choice of a credential.
   weir_internal_tls_credentials *credentials;

@@ -229,6 +229,13 @@ static int run(void *argument) {
   return result;
 }
 
+static bool parse_count(int *out, const char *text) {
+  char *end;
+  long count = strtol(text, &end, 10);
+  *out = (int)count;
+  return end != text && *end == '\0' && count > 0 && count < 1000;
+}
+
 static bool parse(peer *self, int count, char **words) {
   static const struct option options[] = {{"roots", required_argument, NULL, 'r'},
                                           {"chain", required_argument, NULL, 'c'},
@@ -248,7 +255,7 @@ static bool parse(peer *self, int count, char **words) {
     if (option == 'p') self->protocols[0] = optarg;
     if (option == 'v') self->version = strcmp(optarg, "1.2") == 0 ? WEIR_TLS_1_2 : WEIR_TLS_1_3;
     if (option == 'a') self->asks = true;
-    if (option == 't') self->times = atoi(optarg);
+    if (option == 't' && !parse_count(&self->times, optarg)) return false;
     if (option == '?') return false;
   }
   if (count - optind < 2) return false;

@@ -14,7 +14,7 @@ TEST(HostName, NamesOfHostsAreValid) {
   for (const char *name :
        {"a", "localhost", "example.org", "example.org.", "www.EXAMPLE.org", "xn--bcher-kva.example",
         "3com.com", "1.2.3.4.in-addr.arpa", "a-b", "under_score.example", "0x7f.example", "1e3",
-        "127.0.0.1.example", "0xg"}) {
+        "127.0.0.1.example", "0xg", "-a.example", "a-.example", "a--b"}) {
     EXPECT_TRUE(Valid(name)) << name;
   }
 }

@@ -58,8 +58,9 @@ typedef struct weir_resolve_options {
 // takes them; "localhost" and all names that end in ".localhost", which are 127.0.0.1, then ::1
 // (RFC 6761, 6.3); and that nothing is called ".invalid" (6.4). The rest are names of letters,
 // digits, '-', '_' and dots, 253 characters at most, 63 in a label; others in their ASCII form
-// (RFC 5890). What only looks like an IPv4 address, such as "127.1", "0x7f.0.0.1" or "1.2.3.256",
-// is refused and not looked up.
+// (RFC 5890). RFC 1123 knows no '_', and no '-' at the ends of a label, but the DNS has them. What
+// only looks like an IPv4 address, such as "127.1", "0x7f.0.0.1" or "1.2.3.256", is refused and not
+// looked up.
 //
 // Otherwise it suspends while the system's resolver works on a thread of the pool
 // (weir/blocking.h). Cancellation and deadlines end the wait at once; the thread goes on until the

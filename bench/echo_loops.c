@@ -75,10 +75,17 @@ static int run(void *argument) {
   return result == 0 ? weir_scope_wait(NULL) : result;
 }
 
+// Returns 0 for what is no number of loops.
+static int loops_of(const char *word) {
+  char *end;
+  long number = strtol(word, &end, 10);
+  return *end == '\0' && number > 0 && number <= MOST_LOOPS ? (int)number : 0;
+}
+
 int main(int count, char **words) {
   weir_selector_options options = {.cancel_on_interrupt = true};
-  options.loops = count == 4 ? atoi(words[1]) : 0;
-  if (options.loops <= 0 || options.loops > MOST_LOOPS || weir_port_parse(&port, words[3]) < 0) {
+  options.loops = count == 4 ? loops_of(words[1]) : 0;
+  if (options.loops == 0 || weir_port_parse(&port, words[3]) < 0) {
     return fprintf(stderr, "usage: %s LOOPS HOST PORT\n", words[0]), 2;
   }
   host = words[2];

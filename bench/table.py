@@ -30,7 +30,8 @@ def _cells(result):
     interval = "" if result.low is None else " to ".join(
         _value(row, end) for end in (result.low, result.high))
     reference = _value(row, result.reference)
-    if row.kind in (workloads.RATIO, workloads.CHECK, workloads.LOOPS) and result.reference is not None:
+    is_time = row.kind in (workloads.RATIO, workloads.CHECK, workloads.LOOPS)
+    if is_time and result.reference is not None:
         reference = f"{result.reference:.2f} µs a {row.workload.unit}"
     if row.kind == workloads.WAITS and result.reference is not None:
         reference = f"{result.reference:.4f} a {row.workload.unit}"

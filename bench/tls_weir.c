@@ -21,11 +21,10 @@ typedef struct world {
   weir_tls_context *context;
 } world;
 
-// The server's half of the world's present pair.
+// The server's half of a pair.
 typedef struct server_part {
   const world *here;
   bench_pair *pair;
-  int result;
 } server_part;
 
 // Settings
@@ -56,24 +55,26 @@ static int prepare(world *here) {
 // Connections
 
 static int greet(void *argument) {
-  server_part *part = (server_part *)argument;
-  part->result = weir_tls_server(&part->pair->server, part->here->context);
-  if (part->result < 0) return part->result;
-  part->result = weir_write_string(weir_open_write_channel(part->pair->server, true), "x");
-  return part->result;
+  const server_part *part = (const server_part *)argument;
+  int result = weir_tls_server(&part->pair->server, part->here->context);
+  if (result < 0) return result;
+  return weir_write_string(weir_open_write_channel(part->pair->server, true), "x");
 }
 
 static int secure_pair(const world *here, bench_pair *pair) {
-  server_part part = {here, pair, 0};
-  int result = weir_launch(NULL, NULL, NULL, greet, &part);
+  server_part part = {here, pair};
+  weir_job *job;
+  int greeted = 0;
+  int result = weir_launch(NULL, &job, NULL, greet, &part);
   if (result < 0) return result;
   result = weir_tls_client(&pair->client, here->options);
   char byte;
   if (result == 0) {
     result = weir_read_exactly(weir_open_read_channel(pair->client), &byte, sizeof byte);
   }
-  int waited = weir_scope_wait(NULL);
-  if (result == 0) result = part.result;
+  int waited = weir_job_wait(job, &greeted);
+  weir_job_close(job);
+  if (result == 0) result = greeted;
   return result < 0 ? result : waited;
 }
 
@@ -167,9 +168,13 @@ static int memory(world *here) {
     result = weir_pipe(&pairs[i].client, &pairs[i].server, &narrow);
   }
   int64_t before = bench_memory();
-  for (size_t i = 0; i < count && result == 0; i++) result = secure_pair(here, &pairs[i]);
-  for (size_t i = 0; i < count && result == 0; i++) result = read_both(&pairs[i]);
-  if (result == 0) result = weir_yield();
+  for (size_t i = 0; i < count && result == 0; i++) {
+    result = secure_pair(here, &pairs[i]);
+    // At once: until its next read a channel keeps the buffer of its last one, and the loop keeps
+    // some of what all of them give back.
+    if (result == 0) result = read_both(&pairs[i]);
+    if (result == 0) result = weir_yield();
+  }
   here->work->taken = bench_memory() - before;
   for (size_t i = 0; i < count && result == 0; i++) result = disconnect(&pairs[i]);
   free(pairs);

@@ -39,6 +39,12 @@ void weir_internal_custom_interrupt(weir_internal_custom_call *call) {
   if (call->inside) weir_internal_interruptible_interrupt(&call->interruptible);
 }
 
+// Why a connection that broke in the background cannot be used.
+static int reason(const weir_internal_custom_connection *self) {
+  int cause = self->layer == NULL ? 0 : self->layer->cause(self->context);
+  return cause < 0 ? cause : -ECONNABORTED;
+}
+
 // Reading
 
 static int read_at_once(weir_internal_custom_connection *self, weir_internal_lender *lender) {
@@ -69,7 +75,7 @@ static int read_when_ready(weir_internal_custom_connection *self, weir_internal_
     weir_shield shield = weir_internal_custom_begin(&self->reading, true);
     result = self->layer->await_read(self->context);
     weir_internal_custom_end(&self->reading, true, shield);
-    if (self->broken) return -ECONNABORTED;
+    if (self->broken) return reason(self);
     if (result == 0) result = read_at_once(self, lender);
   }
   return result;
@@ -89,7 +95,7 @@ static int hand_over(weir_internal_custom_connection *self, weir_internal_lender
 
 static int custom_read(weir_connection *connection, weir_internal_lender *lender, bool wait) {
   weir_internal_custom_connection *self = weir_internal_custom_of(connection);
-  if (self->broken) return -ECONNABORTED;
+  if (self->broken) return reason(self);
   if (self->held > 0) return hand_over(self, lender);
   if (self->operations.read == NULL) return 0;
   int result = read_at_once(self, lender);
@@ -119,7 +125,8 @@ static void custom_linger(weir_connection *connection) {
 
 static void custom_abort(weir_connection *connection) {
   weir_internal_custom_connection *self = weir_internal_custom_of(connection);
-  if (self->broken) return;
+  // A layer may have kept what is below for its last words.
+  if (self->broken && self->layer == NULL) return;
   self->broken = true;
   int cause = connection->writer.failure < 0 ? connection->writer.failure : -ECONNABORTED;
   if (self->operations.abort != NULL) self->operations.abort(self->context, cause);
@@ -137,6 +144,7 @@ static void custom_release(weir_connection *connection) {
 static const weir_internal_transport custom_transport = {
     .read = custom_read,
     .write = weir_internal_custom_write,
+    .flush = weir_internal_custom_flush,
     .interrupt_read = custom_interrupt_read,
     .interrupt_write = weir_internal_custom_interrupt_write,
     .watch_write = weir_internal_custom_watch_write,

@@ -55,6 +55,15 @@ int weir_internal_custom_write(weir_connection *connection, const struct iovec *
   return call_write(self, buffers[0].iov_base, buffers[0].iov_len, wait);
 }
 
+int weir_internal_custom_flush(weir_connection *connection) {
+  weir_internal_custom_connection *self = weir_internal_custom_of(connection);
+  if (self->layer == NULL) return 0;
+  weir_shield shield = weir_internal_custom_begin(&self->writing, true);
+  int result = self->layer->flush(self->context);
+  weir_internal_custom_end(&self->writing, true, shield);
+  return result;
+}
+
 int weir_internal_custom_finish_write(weir_connection *connection, bool wait) {
   weir_internal_custom_connection *self = weir_internal_custom_of(connection);
   int result = await_background(self, wait);

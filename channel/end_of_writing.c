@@ -9,7 +9,7 @@ int weir_internal_writer_end(weir_write_channel *channel) {
   weir_connection *connection = weir_internal_writer_connection(channel);
   if (channel->closed) return 0;
   int result = channel->failure;
-  if (result == 0) result = weir_internal_writer_flush(channel);
+  if (result == 0) result = weir_internal_writer_drain(channel);
   if (result < 0) return result;
   result = connection->transport->finish_write(connection, true);
   if (result < 0) return weir_internal_writer_failed(channel, result);

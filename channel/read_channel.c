@@ -222,16 +222,21 @@ int weir_internal_reader_fill_at_once(weir_read_channel *channel) { return fill(
 
 // Reads straight into |size| bytes at |out|, and what does not fit into the buffer if |ahead|.
 // Returns how many |out| got.
-static int receive_direct(weir_read_channel *channel, char *out, size_t size, bool ahead) {
+static int receive_direct(weir_read_channel *channel, char *out, size_t size, bool ahead,
+                          bool wait) {
   const size_t largest = WEIR_INTERNAL_LARGEST_CAPACITY;
   channel->direct = out;
   channel->direct_size = size < largest ? size : largest;
   channel->ahead = ahead && channel->direct_size + channel->capacity <= largest;
-  int result = weir_internal_reader_fill(channel);
+  int result = fill(channel, wait);
   if (result > 0 && (size_t)result > channel->direct_size) result = (int)channel->direct_size;
   channel->direct = NULL;
   channel->direct_size = 0;
   return result;
+}
+
+int weir_internal_reader_receive_at_once(weir_read_channel *channel, char *out, size_t size) {
+  return receive_direct(channel, out, size, true, false);
 }
 
 // Takes up to |size| bytes out of the buffer.
@@ -251,7 +256,7 @@ static int read_some(weir_read_channel *channel, char *out, size_t size, bool ah
   int result = 1;
   if (weir_internal_reader_held(channel) == 0) {
     if (size >= channel->capacity) {
-      result = receive_direct(channel, out, size, ahead);
+      result = receive_direct(channel, out, size, ahead, true);
       return result == 0 ? WEIR_E_END_OF_STREAM : result;
     }
     result = weir_internal_reader_fill(channel);

@@ -206,10 +206,19 @@ static int send_until_room(weir_write_channel *channel, size_t size) {
   return result;
 }
 
-int weir_internal_writer_flush(weir_write_channel *channel) {
+int weir_internal_writer_drain(weir_write_channel *channel) {
   int result = send_until_room(channel, channel->capacity);
   weir_internal_writer_settle(channel);
   return result;
+}
+
+int weir_internal_writer_flush(weir_write_channel *channel) {
+  weir_connection *connection = weir_internal_writer_connection(channel);
+  int result = weir_internal_writer_drain(channel);
+  if (result < 0 || connection->transport->flush == NULL) return result;
+  result = connection->transport->flush(connection);
+  if (result < 0) return weir_internal_writer_failed(channel, result);
+  return channel->failure;  // a cancel that the transport did not notice
 }
 
 // The loop sends what does not leave now, with or without auto-flush. A failure is kept for the

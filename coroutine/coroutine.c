@@ -29,9 +29,10 @@ static void end(weir_internal_coroutine *coroutine, int result) {
     (void)weir_internal_cancel_request_close(&loop->cancel_root_request, loop);
     loop->root_result = result;
   }
-  if (coroutine->remote != NULL) weir_internal_remote_guest_ended(coroutine->remote, result);
   weir_internal_link_remove(&coroutine->of_loop);
   weir_internal_loop_count(loop, -1);
+  // Whoever learns of it finds a loop with one less.
+  if (coroutine->remote != NULL) weir_internal_remote_guest_ended(coroutine->remote, result);
   loop->ended = coroutine;
 }
 

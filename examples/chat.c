@@ -221,7 +221,7 @@ static const char help[] =
 
 int main(int count, char **words) {
   static const struct option options[] = {{"help", no_argument, NULL, 'h'}, {0}};
-  int option = getopt_long(count, words, "h", options, NULL);
+  int option = getopt_long(count, words, "+h", options, NULL);
   if (option == 'h') return printf(help, words[0]), 0;
   int left = count - optind;
   if (option != -1 || left > 2) return fprintf(stderr, help, words[0]), 2;

@@ -241,7 +241,8 @@ class Messages(unittest.TestCase):
             self.assertIn(f"usage: {SERVER} ", result.stderr)
 
     def test_no_address(self):
-        for words, place in ((("127.0.0.1", "99x"), "127.0.0.1 port 99x"), (("here",), "here")):
+        for words, place in ((("127.0.0.1", "99x"), "127.0.0.1 port 99x"), (("here",), "here"),
+                             (("127.0.0.1", "-1"), "127.0.0.1 port -1")):
             result = self.run_server(*words)
             self.assertEqual((result.returncode, result.stdout, result.stderr),
                              (1, "", f"{SERVER}: cannot serve on {place}: not an address\n"))

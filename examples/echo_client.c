@@ -3,6 +3,7 @@
 // Says hello to an echo server and prints what it answers: echo_client [HOST PORT].
 
 #include <stdio.h>
+#include <string.h>
 
 #include "weir/address.h"
 #include "weir/tcp.h"
@@ -24,8 +25,14 @@ static int run(void *argument) {
   return result < 0 ? result : closed;
 }
 
+static const char help[] =
+    "usage: %s [--help] [HOST PORT]\n"
+    "Says hello to an echo server, by default at 127.0.0.1 port 2323, and prints its answer.\n"
+    "HOST is an address or a name.\n";
+
 int main(int count, char **words) {
-  if (count != 1 && count != 3) return fprintf(stderr, "usage: %s [HOST PORT]\n", words[0]), 2;
+  if (count == 2 && strcmp(words[1], "--help") == 0) return printf(help, words[0]), 0;
+  if (count != 1 && count != 3) return fprintf(stderr, help, words[0]), 2;
   const char *place[] = {count == 3 ? words[1] : "127.0.0.1", count == 3 ? words[2] : "2323"};
   int result = weir_run(NULL, run, place);
   if (result == 0) return 0;

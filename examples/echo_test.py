@@ -9,7 +9,7 @@ import unittest
 
 SERVER = "examples/echo_server"
 CLIENT = "examples/echo_client"
-USAGE = "usage: {} [HOST PORT]\n"
+USAGE = "usage: {} [--help] [HOST PORT]\n"
 
 
 def read(path):
@@ -48,22 +48,33 @@ class Sources(unittest.TestCase):
 
 class Failures(unittest.TestCase):
     def expect(self, program, words, status, message):
-        """Runs until the end, which has to be one line."""
-        result = subprocess.run([program, *words], capture_output=True, text=True, timeout=20)
+        """Runs until the end, which has to be |message| and nothing else."""
+        result = self.run_once(program, words)
         self.assertEqual((result.stdout, result.stderr, result.returncode), ("", message, status))
 
     def expect_failure(self, program, verb, place, why):
         message = f"{program}: cannot {verb} {place[0]} port {place[1]}: {why}\n"
         self.expect(program, place, 1, message)
 
+    def run_once(self, program, words):
+        return subprocess.run([program, *words], capture_output=True, text=True, timeout=20)
+
+    def test_help(self):
+        for program in (SERVER, CLIENT):
+            result = self.run_once(program, ["--help"])
+            self.assertEqual((result.returncode, result.stderr), (0, ""))
+            self.assertTrue(result.stdout.startswith(USAGE.format(program)))
+            self.assertLess(len(result.stdout.splitlines()), 5)
+
     def test_words_missing_or_too_many(self):
         for program in (SERVER, CLIENT):
-            for words in (["127.0.0.1"], ["127.0.0.1", "2323", "more"]):
-                self.expect(program, words, 2, USAGE.format(program))
+            help_text = self.run_once(program, ["--help"]).stdout
+            for words in (["127.0.0.1"], ["127.0.0.1", "2323", "more"], ["--what"]):
+                self.expect(program, words, 2, help_text)
 
     def test_neither_address_nor_port(self):
         for place in (["127.0.0.1", "99x"], ["127.0.0.1", "65536"], ["127.0.0.1", ""],
-                      ["a b", "2323"], ["127.0.0.256", "2323"]):
+                      ["127.0.0.1", "-1"], ["a b", "2323"], ["127.0.0.256", "2323"]):
             self.expect_failure(SERVER, "serve on", place, "not an IP address and a port")
             self.expect_failure(CLIENT, "talk to", place, "not a host and a port")
 

@@ -45,10 +45,12 @@ static int options_for(weir_tls_options **out, const char *roots) {
 }
 
 // Prints the status line, which is the first one.
-static int ask(weir_connection *server, const char *host) {
+static int ask(weir_connection *server, const arguments *given) {
   weir_write_channel *output = weir_open_write_channel(server, true);
-  int result =
-      weir_write_format(output, "GET / HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", host);
+  bool is_ipv6 = strchr(given->host, ':') != NULL;
+  int result = weir_write_format(output, "GET / HTTP/1.1\r\nHost: %s%s%s:%s\r\n",
+                                 is_ipv6 ? "[" : "", given->host, is_ipv6 ? "]" : "", given->port);
+  if (result == 0) result = weir_write_string(output, "Connection: close\r\n\r\n");
   if (result < 0) return result;
   weir_bytes line;
   result = weir_read_line(weir_open_read_channel(server), &line);
@@ -66,7 +68,7 @@ static int run(void *argument) {
   if (result == 0) {
     result = weir_tls_client(&server, options);
     if (result < 0) complain(given, result, weir_tls_last_failure(NULL)->text);
-    if (result == 0 && (result = ask(server, given->host)) < 0) {
+    if (result == 0 && (result = ask(server, given)) < 0) {
       complain(given, result, weir_tls_last_failure(server)->text);
     }
     weir_connection_close(server);

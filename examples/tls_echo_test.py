@@ -127,8 +127,13 @@ class Server(unittest.TestCase):
             with server.connect() as client:
                 client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
                 name = "{}:{}".format(*client.getsockname())
+<<<<<<< HEAD
                 self.assertEqual(server.line(), f"{name}: peer broke the TLS protocol: the peer "
                                  "speaks plain text; HTTP_REQUEST")
+=======
+                self.assertEqual(server.line(), f"{name}: peer broke the TLS protocol: "
+                                 "the peer speaks plain text; HTTP_REQUEST")
+>>>>>>> 2f47ed0186f842679933d45a75d856ccada21c0f
             with server.connect() as client:
                 client.shutdown(socket.SHUT_WR)
                 while client.recv(1000):
@@ -220,8 +225,8 @@ class Client(unittest.TestCase):
         result = self.ask(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
         self.assertEqual((result.stdout, result.stderr, result.returncode),
                          ("HTTP/1.1 200 OK\n", "", 0))
-        self.assertEqual(self.request,
-                         b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        self.assertEqual(self.request, (f"GET / HTTP/1.1\r\nHost: localhost:{self.port}\r\n"
+                                        "Connection: close\r\n\r\n").encode())
 
     def test_an_address_is_checked_too(self):
         result = self.ask(b"HTTP/1.1 204 No Content\r\n\r\n", host="127.0.0.1")

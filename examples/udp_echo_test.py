@@ -165,7 +165,8 @@ class Messages(unittest.TestCase):
                          (1, "", f"{SERVER}: cannot serve on {place}: {why}\n"))
 
     def test_no_address(self):
-        for words in (("127.0.0.1", "99x"), ("127.0.0.256", "2323"), ("127.0.0.1", "65536")):
+        for words in (("127.0.0.1", "99x"), ("127.0.0.256", "2323"), ("127.0.0.1", "65536"),
+                      ("127.0.0.1", "-1")):
             self.expect(words, f"{words[0]} port {words[1]}", "not an address")
         self.expect(("here",), "here", "not an address")
         long_path = "unix:/" + "x" * 200

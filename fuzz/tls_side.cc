@@ -54,13 +54,11 @@ bool TlsWorld::IsDisturbed() const { return wires_[0].touched() || wires_[1].tou
 bool TlsWorld::IsExcused(const Side &side, const Actor &actor, int result) const {
   const TlsWire &input = *side.plug.input;
   const Side &peer = *side.peer;
-  bool has_failed = input.tampered() || input.reset() || peer.failed || peer.plug.input->tampered();
   switch (result) {
     case -ECANCELED:
       return actor.cancelled;
     case -ECONNABORTED:
-      // What breaks while nobody waits, as the loop sends, breaks the connection as a whole.
-      return side.aborted || side.closed || has_failed;
+      return side.aborted || side.closed;
     case WEIR_E_CLOSED:
       return side.closed || side.ending;
     case -ECONNRESET:
@@ -234,6 +232,8 @@ void TlsWorld::Write(Side &side, TlsStepKind kind, size_t size) {
     }
     side.in_flight = 0;
     side.written += done;
+    // Who closes meanwhile leaves the beginning of a text, unless nothing of it was taken.
+    if (kind == TlsStepKind::kWrite && side.closed && done > 0 && done < size) side.cut = true;
     if (result < 0 && result != -EAGAIN) JudgeFailure(side, side.writer, result);
   });
 }
@@ -245,8 +245,7 @@ void TlsWorld::Flush(Side &side) {
     weir_write_channel *writer = weir_open_write_channel(side.connection, side.auto_flush);
     int result = weir_flush(writer);
     if (result < 0) return JudgeFailure(side, side.writer, result);
-    // What auto-flush has sealed already may still wait for room below.
-    if (!side.closed && !side.aborted && side.plug.output->takes_all()) side.flushed = before;
+    if (!side.closed && !side.aborted) side.flushed = before;
   });
 }
 
@@ -279,11 +278,12 @@ void TlsWorld::Close(Side &side) {
     side.taken = true;
     interfered_ = interfered_ || side.shaking_hands;
     side.ending = true;
-    side.cut = side.in_flight > 0;
     int result = weir_connection_close(side.connection);
     side.connection = nullptr;
     if (result == 0 && side.secure && !side.cut) side.ended = true;
-    bool is_known = result == 0 || result == -ETIMEDOUT || result == -ECONNABORTED;
+    // A handshake that fails closes by itself, which may take a second.
+    bool is_known = result == 0 || result == -ETIMEDOUT || result == -ECONNABORTED ||
+                    (result == -EALREADY && side.shaking_hands);
     if (!is_known) JudgeFailure(side, side.closer, result);
   });
 }

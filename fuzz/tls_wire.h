@@ -40,7 +40,6 @@ class TlsWire {
 
   // Takes no more than |room| bytes that are on their way.
   void set_room(size_t room);
-  bool takes_all() const { return room_ == SIZE_MAX; }
   // Delivers all by itself.
   void set_automatic(bool automatic);
 

@@ -54,7 +54,7 @@ class TlsWorld {
     bool ending = false;        // a shutdown or a close has begun
     bool ended = false;         // and has succeeded
     bool end_may_wait = false;  // to be sent
-    bool cut = false;           // a close came while a write was in flight
+    bool cut = false;           // a close ended a write in the middle
     // Reading.
     uint64_t read = 0;
     bool found_end = false;

@@ -92,4 +92,43 @@ TEST_F(Operation, AnInterruptionReachesAnOperationThatIsAboutToBeTriedAgain) {
             }));
 }
 
+// Both directions become ready at once. The first who is told ends the descriptor, whose memory
+// then is another one's.
+TEST_F(Operation, TheFirstWhoIsToldMayCloseTheDescriptor) {
+  struct Both {
+    Pair pair;
+    weir_internal_operation read = {};
+    weir_internal_operation write = {};
+    bool told = false;
+  };
+  EXPECT_EQ(0, RunCoroutine([] {
+              Both both;
+              weir_internal_descriptor *descriptor = &both.pair.descriptor;
+              const struct iovec buffer = {memory, sizeof memory};
+              int result = 0;
+              while (result >= 0) result = weir_internal_try_to_send(descriptor, &buffer, 1);
+              EXPECT_EQ(-EAGAIN, result);
+              both.read.kind = WEIR_INTERNAL_READABLE;
+              both.write.kind = WEIR_INTERNAL_WRITABLE;
+              both.read.descriptor = both.write.descriptor = descriptor;
+              both.read.owner = &both;
+              both.read.complete = [](weir_internal_operation *operation) {
+                auto *self = static_cast<Both *>(operation->owner);
+                EXPECT_TRUE(weir_internal_cancel_operation(&self->write));
+                weir_internal_descriptor_close(&self->pair.descriptor);
+                self->pair.descriptor.waiting[WEIR_INTERNAL_WRITE] = &self->write;
+                self->told = true;
+              };
+              both.write.complete = [](weir_internal_operation *) { ADD_FAILURE(); };
+              EXPECT_EQ(-EINPROGRESS, weir_internal_submit(&both.read));
+              EXPECT_EQ(-EINPROGRESS, weir_internal_submit(&both.write));
+              EXPECT_EQ(1, send(both.pair.peer, "x", 1, MSG_NOSIGNAL));
+              char bytes[1000];
+              while (recv(both.pair.peer, bytes, sizeof bytes, 0) > 0) continue;
+              while (!both.told) EXPECT_EQ(0, weir_yield());
+              EXPECT_EQ(0, weir_yield());
+              return 0;
+            }));
+}
+
 }  // namespace

@@ -78,4 +78,23 @@ TEST_F(RemoteMessages, TiesOfTheLeastLoadedGoRound) {
   for (int i = 0; i < 6; i++) EXPECT_EQ(expected[i], at[i]) << i;
 }
 
+// Nothing is left of those before, so that the loops stay as equal as they were.
+TEST_F(RemoteMessages, LoopsThatStayIdleGoRoundToo) {
+  weir_selector_options options = {};
+  options.loops = 4;
+  auto root = [] {
+    for (int expected : {1, 2, 3, 1, 2, 3}) {
+      int at = -1;
+      weir_job *job = nullptr;
+      auto look = [&at] { return at = weir_current_loop(), 0; };
+      EXPECT_EQ(0, LaunchCoroutineOn(WEIR_LEAST_LOADED, look, nullptr, &job));
+      EXPECT_EQ(0, weir_job_wait(job, nullptr));
+      weir_job_close(job);
+      EXPECT_EQ(expected, at);
+    }
+    return 0;
+  };
+  EXPECT_EQ(0, RunCoroutine(root, &options));
+}
+
 }  // namespace

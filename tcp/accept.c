@@ -105,26 +105,47 @@ static void find_local_address(const weir_listener *listener, int fd, weir_addre
   if (calls->local_address(calls->context, fd, &local.socket.any, &local.size) == 0) *out = local;
 }
 
-static int accept_connection(weir_listener *listener, weir_internal_shard *shard,
-                             weir_connection **out) {
-  weir_tcp_connection *connection = NULL;
-  weir_address remote = {0};
+// Returns 0 and a connection that is open, or a negative code.
+static int accept_open(weir_listener *listener, weir_internal_shard *shard, weir_address *remote,
+                       weir_tcp_connection **out) {
   bool is_unix = listener->address.socket.any.sa_family == AF_UNIX;
-  int fd = accept_patiently(shard, is_unix, &remote, &connection);
-  if (fd < 0) {
-    if (connection != NULL) weir_internal_tcp_connection_discard(connection);
-    return fd;
-  }
-  weir_address local;
-  find_local_address(listener, fd, &local);
+  int fd = accept_patiently(shard, is_unix, remote, out);
+  if (fd < 0) return fd;
   // A short read of a unix socket proves nothing, since it stops where other credentials begin.
-  weir_internal_descriptor_open(&connection->descriptor, listener->selector, fd, !is_unix);
+  weir_internal_descriptor_open(&(*out)->descriptor, listener->selector, fd, !is_unix);
   if (is_unix) {
     weir_internal_tcp_set_accepted_unix_options(weir_internal_selector_calls(listener->selector),
                                                 fd, &listener->options);
   }
-  *out = weir_internal_tcp_connection_ready(connection, &listener->options, &local, &remote);
   return 0;
+}
+
+// The user does not want this client: the next one may have its memory.
+static int pass_over(const weir_internal_shard *shard, weir_tcp_connection *connection) {
+  weir_internal_descriptor_close(&connection->descriptor);
+  int result = weir_internal_enter_here();
+  return shard->closing ? WEIR_E_CLOSED : result;
+}
+
+static int accept_connection(weir_listener *listener, weir_internal_shard *shard,
+                             weir_connection **out) {
+  weir_tcp_connection *connection = NULL;
+  weir_address remote = {0};
+  int result;
+  do {
+    result = accept_open(listener, shard, &remote, &connection);
+    if (result < 0) break;
+    int fd = connection->descriptor.fd;
+    if (weir_internal_tcp_prepare_accepted(fd, &listener->options) == 0) {
+      weir_address local;
+      find_local_address(listener, fd, &local);
+      *out = weir_internal_tcp_connection_ready(connection, &listener->options, &local, &remote);
+      return 0;
+    }
+    result = pass_over(shard, connection);
+  } while (result == 0);
+  if (connection != NULL) weir_internal_tcp_connection_discard(connection);
+  return result;
 }
 
 // Returns the shard of the current loop; NULL if there is none.
@@ -146,8 +167,12 @@ weir_internal_shard *weir_internal_listener_hold(weir_listener *listener) {
 void weir_internal_listener_let_go(weir_internal_shard *shard) {
   shard->inside--;
   if (shard->inside > 0) return;
-  if (shard->left != NULL) weir_internal_reply_send(shard->left);
-  if (shard->to_free != NULL) weir_internal_listener_release(shard->to_free);
+  // After either there is no shard any more.
+  if (shard->left != NULL) {
+    weir_internal_reply_send(shard->left);
+  } else if (shard->to_free != NULL) {
+    weir_internal_listener_release(shard->to_free);
+  }
 }
 
 int weir_accept(weir_listener *listener, weir_connection **out) {

@@ -95,6 +95,7 @@ static int open_and_connect(weir_internal_tcp_dialled *self, const weir_tcp_buil
 int weir_internal_tcp_dial(weir_internal_tcp_dialled *out, const weir_tcp_builder *tcp,
                            const char *host, const weir_address *remote) {
   out->connection = NULL;
+  out->failure = 0;
   int result = weir_internal_enter(NULL);
   if (result < 0) return result;
   out->connection = remote->socket.any.sa_family == AF_UNIX
@@ -113,6 +114,7 @@ int weir_internal_tcp_dial(weir_internal_tcp_dialled *out, const weir_tcp_builde
 static int dial(weir_internal_tcp_dialled *out, const weir_tcp_builder *tcp, const char *host,
                 uint16_t port) {
   weir_address literal;
+  out->failure = 0;
   int result = weir_address_parse(&literal, host, port);
   if (result == 0) return weir_internal_tcp_dial(out, tcp, host, &literal);
   if (result != -EINVAL || !weir_internal_host_name_is_valid(host)) return result;
@@ -145,7 +147,8 @@ int weir_tcp_connect(weir_tcp_builder tcp, weir_connection **out, const char *ho
   weir_internal_tcp_dialled dialled;
   weir_timeout timeout = weir_timeout_begin(tcp.options.connect.timeout);
   result = dial(&dialled, &tcp, host, port);
-  weir_timeout_end(timeout);
+  bool expired = weir_timeout_end(timeout);
+  if (result == -ETIMEDOUT && expired && dialled.failure < 0) result = dialled.failure;
   if (result == 0) *out = ready(&dialled, &tcp.options);
   return result;
 }

@@ -205,6 +205,13 @@ static int run_race(race *self) {
   return 0;
 }
 
+// What to tell if time has run out: a refusal says more than that somebody else has not answered;
+// not so that there is no way to an address, while one to which there is may still answer.
+static int failure_so_far(const race *self) {
+  if (self->rank == ATTEMPT_FAILED) return self->failure;
+  return self->rank == NO_WAY_THERE && self->running == 0 ? self->failure : 0;
+}
+
 static int open_race(race *self) {
   int result = weir_scope_open(&self->scope, NULL);
   if (result < 0) return result;
@@ -240,9 +247,11 @@ int weir_internal_tcp_dial_host(weir_internal_tcp_dialled *out, const weir_tcp_b
   if (self == NULL) return -ENOMEM;
   int result = open_race(self);
   if (result == 0) result = run_race(self);
+  int failure = failure_so_far(self);
   // Cancels those that still run; one may win at this very moment, and is discarded or was first.
   weir_scope_close(self->scope);
   *out = self->winner;
+  out->failure = failure;
   if (result < 0 && out->connection != NULL) {
     weir_internal_tcp_connection_discard(out->connection);
     out->connection = NULL;

@@ -75,9 +75,17 @@ static int set_reset_on_close(const weir_internal_system_calls *calls, int fd) {
   return calls->set_option(calls->context, fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
 }
 
-static int prepare(int fd, const weir_tcp_options *options) {
-  int result = options->prepare == NULL ? 0 : options->prepare(fd, options->prepare_argument);
+static int call(int (*callback)(int fd, void *argument), int fd, void *argument) {
+  int result = callback == NULL ? 0 : callback(fd, argument);
   return result < 0 ? result : 0;
+}
+
+static int prepare(int fd, const weir_tcp_options *options) {
+  return call(options->prepare, fd, options->prepare_argument);
+}
+
+int weir_internal_tcp_prepare_accepted(int fd, const weir_tcp_options *options) {
+  return call(options->prepare_accepted, fd, options->prepare_argument);
 }
 
 int weir_internal_tcp_set_stream_options(const weir_internal_system_calls *calls, int fd,

@@ -12,13 +12,21 @@
 #include "testing/failing_calls.h"
 #include "testing/leak_checked_test.h"
 #include "testing/tcp_pair.h"
+#include "testing/unix_path.h"
 #include "weir/tcp.h"
 
 namespace {
 
 using weir_testing::Bind;
+using weir_testing::EndOf;
 using weir_testing::ExpectRun;
+using weir_testing::FreeUnixName;
+using weir_testing::FreeUnixPath;
+using weir_testing::Input;
+using weir_testing::LaunchJob;
+using weir_testing::RawSocket;
 using weir_testing::Tcp;
+using weir_testing::Write;
 
 class TcpOptions : public weir_testing::LeakCheckedTest {};
 
@@ -145,6 +153,75 @@ TEST_F(TcpOptions, ACallbackThatFailsLeavesNothing) {
     failure = 1;  // what is not negative is a success
     EXPECT_EQ(0, weir_tcp_bind(tcp, &listener, nullptr, 0));
     return weir_listener_close(listener);
+  });
+}
+
+// The first client is not wanted. Unix sockets hand nothing down, so that is the only way there.
+TEST_F(TcpOptions, ACallbackForAcceptedConnections) {
+  ExpectRun([] {
+    for (const std::string &place : {std::string("127.0.0.1:0"), std::string("[::1]:0"),
+                                     "unix:" + FreeUnixPath(), "unix:" + FreeUnixName()}) {
+      SCOPED_TRACE(place);
+      int calls = 0;
+      weir_tcp_builder tcp = Tcp();
+      tcp.options.prepare_argument = &calls;
+      tcp.options.prepare_accepted = [](int fd, void *count) {
+        const int on = 1;
+        EXPECT_EQ(0, setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on));
+        fd_seen = fd;
+        return ++*static_cast<int *>(count) == 1 ? -EPERM : 1;
+      };
+      weir_address address = {};
+      EXPECT_EQ(0, weir_address_from_text(&address, place.c_str()));
+      weir_listener *listener = nullptr;
+      EXPECT_EQ(0, weir_tcp_bind_address(tcp, &listener, &address));
+      EXPECT_EQ(0, weir_address_from_text(&address, weir_listener_address(listener)));
+      weir_connection *unwanted = nullptr, *far = nullptr, *near = nullptr;
+      EXPECT_EQ(0, weir_tcp_connect_address(Tcp(), &unwanted, &address));
+      EXPECT_EQ(0, weir_tcp_connect_address(Tcp(), &far, &address));
+      EXPECT_EQ(0, weir_accept(listener, &near));
+      EXPECT_EQ(2, calls);
+      Expect(fd_seen, {SOL_SOCKET, SO_KEEPALIVE, 1});
+      char byte;
+      EXPECT_EQ(WEIR_E_END_OF_STREAM, weir_read_available(Input(unwanted), &byte, 1));
+      EXPECT_EQ(0, Write(near, "x"));
+      EXPECT_EQ(1, weir_read_available(Input(far), &byte, 1));
+      for (weir_connection *end : {unwanted, near, far}) {
+        weir_connection_set_close_timeout(end, 0);
+        static_cast<void>(weir_connection_close(end));
+      }
+      EXPECT_EQ(0, weir_listener_close(listener));
+    }
+    return 0;
+  });
+}
+
+TEST_F(TcpOptions, ACallbackThatWantsNobodyLeavesTheListenerItsEnd) {
+  ExpectRun([] {
+    weir_tcp_builder tcp = Tcp();
+    tcp.options.prepare_accepted = [](int, void *) { return -EPERM; };
+    weir_listener *listener = Bind("127.0.0.1", 0, tcp);
+    const int descriptors = weir_testing::OpenDescriptorCount();
+    for (bool closed : {false, true}) {
+      weir_job *job = LaunchJob([=] {
+        weir_connection *near = nullptr;
+        const int result = weir_accept(listener, &near);
+        EXPECT_EQ(nullptr, near);
+        return result;
+      });
+      RawSocket client;
+      EXPECT_EQ(0, client.Connect(weir_listener_port(listener)));
+      std::string received;
+      EXPECT_EQ(0, client.ReceiveAll(&received));
+      EXPECT_EQ(descriptors + 1, weir_testing::OpenDescriptorCount());
+      if (closed) {
+        EXPECT_EQ(0, weir_listener_close(listener));
+      } else {
+        weir_job_cancel(job);
+      }
+      EXPECT_EQ(closed ? WEIR_E_CLOSED : -ECANCELED, EndOf(job));
+    }
+    return 0;
   });
 }
 

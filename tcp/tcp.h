@@ -89,6 +89,10 @@ typedef struct weir_tcp_options {
   // for unix sockets. Returns 0; or a negative code, with which binding or connecting then fails.
   // Must neither suspend nor close |fd|.
   int (*prepare)(int fd, void *argument);
+  // The same for each connection that a listener accepted, before it has a user, on the loop that
+  // accepted; |argument| is |prepare_argument|, too. A client for whom it returns a negative code
+  // is closed and passed over.
+  int (*prepare_accepted)(int fd, void *argument);
   void *prepare_argument;
   bool shards;            // of listeners: one for each loop; see weir_tcp_serve
   int64_t close_timeout;  // of weir_connection_close, nanoseconds; default 5 seconds
@@ -110,10 +114,11 @@ weir_tcp_builder weir_tcp(weir_selector *selector);
 
 // weir_tcp_bind listens on |host| and |port|. |host| is an IPv4 or IPv6 address, "localhost" (which
 // is 127.0.0.1, RFC 6761), or NULL or "" for every address of the machine, IPv6 and IPv4 alike;
-// |port| 0 takes a free one. The caller closes *out with weir_listener_close; on failure it is
-// NULL. Does not suspend. Returns 0; -EINVAL when |host| is none of these or an option is out of
-// range; -ENODEV when |host| names an interface that is not there; -EADDRINUSE, -EADDRNOTAVAIL,
-// -EACCES, or what else socket(2), bind(2) and listen(2) report; -ENOMEM.
+// |port| 0 takes a free one. Other names are for weir_resolve and weir_tcp_bind_address. The caller
+// closes *out with weir_listener_close; on failure it is NULL. Does not suspend. Returns 0; -EINVAL
+// when |host| is none of these or an option is out of range; -ENODEV when |host| names an interface
+// that is not there; -EADDRINUSE, -EADDRNOTAVAIL, -EACCES, or what else socket(2), bind(2) and
+// listen(2) report; -ENOMEM.
 WEIR_MUST_USE int weir_tcp_bind(weir_tcp_builder tcp, weir_listener **out, const char *host,
                                 uint16_t port);
 
@@ -132,13 +137,14 @@ WEIR_MUST_USE int weir_tcp_bind_address(weir_tcp_builder tcp, weir_listener **ou
                                         const weir_address *address);
 
 // weir_accept suspends until somebody connects. The caller closes *out with weir_connection_close;
-// on failure it is NULL. A client that is gone before it was accepted is passed over, and when file
-// descriptors or memory run out (EMFILE, ENFILE, ENOBUFS, ENOMEM of accept(2), or no memory for the
-// connection) it waits until the selector closes a descriptor, or 100 ms, then twice as long up to
-// one second, and tries again: clients wait meanwhile. Limit that with weir_timeout_begin. Returns
-// 0; -ECANCELED; -ETIMEDOUT; -EBUSY when another coroutine is accepting; WEIR_E_CLOSED when the
-// listener is closed meanwhile; -EXDEV on another loop than that of the first weir_accept, unless
-// the listener has |shards|; -EINVAL outside a coroutine; or what else accept(2) reports.
+// on failure it is NULL. A client that is gone before it was accepted is passed over, and one that
+// the option |prepare_accepted| refuses. When file descriptors or memory run out (EMFILE, ENFILE,
+// ENOBUFS, ENOMEM of accept(2), or no memory for the connection) it waits until the selector closes
+// a descriptor, or 100 ms, then twice as long up to one second, and tries again: clients wait
+// meanwhile. Limit that with weir_timeout_begin. Returns 0; -ECANCELED; -ETIMEDOUT; -EBUSY when
+// another coroutine is accepting; WEIR_E_CLOSED when the listener is closed meanwhile; -EXDEV on
+// another loop than that of the first weir_accept, unless the listener has |shards|; -EINVAL
+// outside a coroutine; or what else accept(2) reports.
 WEIR_MUST_USE int weir_accept(weir_listener *listener, weir_connection **out);
 
 // weir_listener_address returns the address as text ("127.0.0.1:2323"), weir_listener_port its
@@ -193,8 +199,10 @@ WEIR_MUST_USE int weir_tcp_serve(weir_listener *listener, const weir_tcp_serve_o
 // weir_listener_close stops listening and frees the listener; connections that it accepted are not
 // touched, those waiting to be accepted are reset. Coroutines suspended in weir_accept, on any
 // loop, return WEIR_E_CLOSED first, and a weir_tcp_serve hands out what it has accepted; it
-// suspends until they have done so, which neither cancellation nor a deadline cuts short. NULL is
-// legal. Returns 0; -EXDEV in a coroutine of another selector, and then nothing is done.
+// suspends until they have done so, which neither cancellation nor a deadline cuts short. A
+// coroutine that was launched but has not called either yet does not hold the listener: cancel and
+// join it before. NULL is legal. Returns 0; -EXDEV in a coroutine of another selector, and then
+// nothing is done.
 //
 // Outside coroutines it works while the selector does not run; and on the thread that drives it
 // with weir_selector_poll, for a listener that has no |shards| and was not accepted from on another
@@ -220,8 +228,9 @@ int weir_listener_close(weir_listener *listener);
 // too; WEIR_E_NAME_NOT_FOUND, or what else weir_resolve says of a name without any address;
 // -ECONNREFUSED, also when it would be connected to itself; -ENETUNREACH, or what else socket(2)
 // and connect(2) report; -ENOMEM. Of several addresses it is the failure of the one that failed
-// first; that there is no way to one (-ENETUNREACH, -EHOSTUNREACH, -ENETDOWN, -EADDRNOTAVAIL,
-// -EAFNOSUPPORT), as to all of IPv6 on many machines, only when that was so of all.
+// first, also when |connect.timeout| passes after that; but that there is no way to one
+// (-ENETUNREACH, -EHOSTUNREACH, -ENETDOWN, -EADDRNOTAVAIL, -EAFNOSUPPORT), as to all of IPv6 on
+// many machines, only when that was so of all that were tried.
 WEIR_MUST_USE int weir_tcp_connect(weir_tcp_builder tcp, weir_connection **out, const char *host,
                                    uint16_t port);
 

@@ -119,8 +119,9 @@ void AddExtensions(X509 *certificate, X509 *issuer, const CertificateOptions &op
     AddExtension(certificate, issuer, nid, value);
   };
   add(NID_basic_constraints, options.authority ? "critical,CA:TRUE" : "critical,CA:FALSE");
-  add(NID_key_usage,
-      options.authority ? "critical,keyCertSign,cRLSign" : "critical,digitalSignature");
+  const char *usual =
+      options.authority ? "critical,keyCertSign,cRLSign" : "critical,digitalSignature";
+  add(NID_key_usage, options.key_usage.empty() ? usual : options.key_usage);
   add(NID_ext_key_usage, options.extended_key_usage);
   add(NID_subject_alt_name, Joined(options.alternative_names));
   add(NID_name_constraints,

@@ -37,6 +37,8 @@ struct CertificateOptions {
   std::string extended_key_usage;
   // As "permitted;DNS:example.test" (RFC 5280, 4.2.1.10).
   std::string name_constraints;
+  // As "critical,keyAgreement" (RFC 5280, 4.2.1.3); by default what it is for.
+  std::string key_usage;
   bool sha1_signature = false;
 };
 

@@ -20,6 +20,11 @@ bool Tamper(Middle::Direction *direction, std::string *piece) {
     direction->was_cut = true;
     goes_on = false;
   }
+  if (direction->stall_after - direction->passed < piece->size()) {
+    piece->resize(direction->stall_after - direction->passed);
+    direction->was_stalled = true;
+    goes_on = false;
+  }
   size_t flip = direction->flip_at - direction->passed;
   if (direction->flip_at >= direction->passed && flip < piece->size()) {
     (*piece)[flip] = static_cast<char>((*piece)[flip] ^ 0x10);
@@ -44,6 +49,19 @@ int WriteInPieces(weir_write_channel *output, const std::string &bytes, size_t p
   return 0;
 }
 
+// Writes |bytes|, of which |offset| were passed on before them.
+int Write(weir_write_channel *output, Middle::Direction *direction, size_t offset,
+          const std::string &bytes) {
+  size_t split = direction->split_at - offset;
+  if (direction->split_at < offset || split >= bytes.size()) {
+    return WriteInPieces(output, bytes, direction->piece);
+  }
+  direction->was_split = true;
+  int result = WriteInPieces(output, bytes.substr(0, split), direction->piece);
+  if (result == 0) result = weir_delay(WEIR_MILLISECOND);
+  return result < 0 ? result : WriteInPieces(output, bytes.substr(split), direction->piece);
+}
+
 }  // namespace
 
 void Middle::Pass(weir_connection *from, weir_connection *to, Direction *direction) {
@@ -56,15 +74,17 @@ void Middle::Pass(weir_connection *from, weir_connection *to, Direction *directi
     result = weir_read_available(input, buffer, sizeof buffer);
     if (result <= 0) break;
     std::string bytes(buffer, static_cast<size_t>(result));
+    size_t offset = direction->passed;
     goes_on = Tamper(direction, &bytes);
-    result = WriteInPieces(output, bytes, direction->piece);
+    result = Write(output, direction, offset, bytes);
   }
+  // Who sends more is not to wait for ever.
+  if (direction->was_stalled) result = weir_read_discard(input, UINT64_MAX, nullptr);
   if (result == 0 || result == WEIR_E_END_OF_STREAM) {
     result = weir_write_channel_close(output);
   } else {
     weir_write_channel_cancel(output, result);
   }
-  // Who sends more is not to wait for ever.
   if (!goes_on) result = weir_read_discard(input, UINT64_MAX, nullptr);
 }
 

@@ -17,12 +17,16 @@ namespace weir_testing {
 class Middle {
  public:
   struct Direction {
-    size_t piece = SIZE_MAX;      // bytes passed on at a time at most, each flushed
-    size_t cut_after = SIZE_MAX;  // bytes after which the stream ends, as if in peace
-    size_t flip_at = SIZE_MAX;    // the byte of which a bit is changed
+    size_t piece = SIZE_MAX;        // bytes passed on at a time at most, each flushed
+    size_t cut_after = SIZE_MAX;    // bytes after which the stream ends, as if in peace
+    size_t stall_after = SIZE_MAX;  // bytes after which nothing comes any more, nor the end
+    size_t flip_at = SIZE_MAX;      // the byte of which a bit is changed
+    size_t split_at = SIZE_MAX;     // the byte before which everybody else runs until he waits
     size_t passed = 0;
     bool was_cut = false;
+    bool was_stalled = false;
     bool was_flipped = false;
+    bool was_split = false;
     std::string seen;  // all that was passed on
   };
 

@@ -109,4 +109,20 @@ ForgingServer::ForgingServer(const SecureWorld &world, Wire wire, weir_connectio
   forger_ = std::make_unique<RecordForger>(secret_);
 }
 
+void RunWithForgingServer(Wire wire,
+                          const std::function<void(ForgingServer *, weir_connection *)> &body) {
+  SecureWorld world;
+  ExpectRun([&] {
+    weir_connection *client = nullptr;
+    {
+      ForgingServer server(world, wire, &client);
+      body(&server, client);
+      weir_connection_abort(client);
+      weir_connection_set_close_timeout(client, 0);
+      weir_connection_close(client);
+    }
+    return 0;
+  });
+}
+
 }  // namespace weir_testing

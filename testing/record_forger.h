@@ -9,6 +9,8 @@
 #include <openssl/aead.h>
 
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <string>
 
 #include "testing/bare_tls.h"
@@ -53,6 +55,10 @@ class ForgingServer {
   std::unique_ptr<BareTls> bare_;
   std::unique_ptr<RecordForger> forger_;
 };
+
+// Runs |body| with such a server and its client, whom it aborts in the end.
+void RunWithForgingServer(Wire wire,
+                          const std::function<void(ForgingServer *, weir_connection *)> &body);
 
 }  // namespace weir_testing
 

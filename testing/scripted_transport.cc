@@ -60,8 +60,8 @@ struct ScriptedTransport::Operations {
   }
 
   static constexpr weir_internal_transport kTransport = {
-      Read,  Write,   InterruptRead, InterruptWrite, WatchWrite, UnwatchWrite, FinishWrite, Linger,
-      Abort, nullptr, nullptr,       nullptr,        nullptr,    nullptr,      Release,
+      Read,   Write, nullptr, InterruptRead, InterruptWrite, WatchWrite, UnwatchWrite, FinishWrite,
+      Linger, Abort, nullptr, nullptr,       nullptr,        nullptr,    nullptr,      Release,
   };
 };
 

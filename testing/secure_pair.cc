@@ -2,6 +2,8 @@
 
 #include "testing/secure_pair.h"
 
+#include <unistd.h>
+
 #include "testing/expect_coroutine.h"
 #include "testing/tcp_pair.h"
 
@@ -21,28 +23,43 @@ weir_tls_terms TermsOf(weir_tls_version version) {
   return terms;
 }
 
+// Over an abstract name, so that there is no file to remove.
+void ConnectUnix(SecurePair *pair) {
+  const std::string name = "@weir-secure-pair-" + std::to_string(getpid());
+  weir_address address;
+  EXPECT_EQ(0, weir_address_unix(&address, name.c_str()));
+  weir_listener *listener = nullptr;
+  EXPECT_EQ(0, weir_tcp_bind_address(Tcp(), &listener, &address));
+  EXPECT_EQ(0, weir_tcp_connect_address(Tcp(), &pair->near, &address));
+  EXPECT_EQ(0, weir_accept(listener, &pair->far));
+  weir_listener_close(listener);
+}
+
 std::string ErrorIn(int result) { return std::string("<") + weir_error_name(result) + ">"; }
 
 }  // namespace
 
+std::string NameOf(Wire wire) {
+  return wire == Wire::kPipe ? "Pipe" : wire == Wire::kTcp ? "Tcp" : "Unix";
+}
+
 std::string NameOf(const SecureKind &kind) {
-  std::string name = kind.wire == Wire::kPipe ? "Pipe" : "Tcp";
-  return name + (kind.version == WEIR_TLS_1_2 ? "12" : "13");
+  return NameOf(kind.wire) + (kind.version == WEIR_TLS_1_2 ? "12" : "13");
 }
 
 void PrintTo(const SecureKind &kind, std::ostream *out) { *out << NameOf(kind); }
 
 std::vector<SecureKind> AllSecureKinds() {
-  return {{Wire::kPipe, WEIR_TLS_1_2},
-          {Wire::kPipe, WEIR_TLS_1_3},
-          {Wire::kTcp, WEIR_TLS_1_2},
-          {Wire::kTcp, WEIR_TLS_1_3}};
+  return {{Wire::kPipe, WEIR_TLS_1_2}, {Wire::kPipe, WEIR_TLS_1_3}, {Wire::kTcp, WEIR_TLS_1_2},
+          {Wire::kTcp, WEIR_TLS_1_3},  {Wire::kUnix, WEIR_TLS_1_2}, {Wire::kUnix, WEIR_TLS_1_3}};
 }
 
 SecurePair MakeWire(Wire wire) {
   SecurePair pair;
   if (wire == Wire::kPipe) {
     EXPECT_EQ(0, weir_pipe(&pair.near, &pair.far, nullptr));
+  } else if (wire == Wire::kUnix) {
+    ConnectUnix(&pair);
   } else {
     TcpPair tcp = MakeTcpPair();
     pair.near = tcp.far;

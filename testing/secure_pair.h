@@ -18,7 +18,9 @@
 namespace weir_testing {
 
 // What carries the records.
-enum class Wire { kPipe, kTcp };
+enum class Wire { kPipe, kTcp, kUnix };
+
+std::string NameOf(Wire wire);
 
 struct SecureKind {
   Wire wire;

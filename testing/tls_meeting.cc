@@ -9,11 +9,6 @@
 
 namespace weir_testing {
 
-namespace {
-
-std::string TextOrEmpty(const char *text) { return text != nullptr ? text : ""; }
-
-// A connection to the far end of a pipe under the name of a host, which pipes do not have.
 weir_connection *NameHost(weir_connection *connection, const char *host) {
   if (host == nullptr) return connection;
   weir_custom_operations operations = {};
@@ -43,6 +38,10 @@ weir_connection *NameHost(weir_connection *connection, const char *host) {
   EXPECT_EQ(0, weir_custom_connection(&named, &operations, connection, &options));
   return named;
 }
+
+namespace {
+
+std::string TextOrEmpty(const char *text) { return text != nullptr ? text : ""; }
 
 void Describe(weir_connection *connection, TlsEnd *end) {
   weir_tls_information information;

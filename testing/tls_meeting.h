@@ -44,6 +44,9 @@ struct TlsMeeting {
   TlsEnd server;
 };
 
+// Returns |connection| under the name of a host, which pipes do not have; NULL is none.
+weir_connection *NameHost(weir_connection *connection, const char *host);
+
 // Has |options| meet |context|, in a coroutine. |host| is that of the client's connection.
 TlsMeeting Meet(const weir_tls_options *options, const weir_tls_context *context,
                 const char *host = nullptr);

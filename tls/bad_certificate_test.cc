@@ -8,11 +8,13 @@
 
 #include <string>
 #include <tuple>
+#include <vector>
 
 #include "testing/bare_tls.h"
 #include "testing/certificates.h"
 #include "testing/expect_coroutine.h"
 #include "testing/leak_checked_test.h"
+#include "testing/tls_meeting.h"
 #include "testing/tls_things.h"
 #include "weir/tls.h"
 
@@ -172,6 +174,82 @@ INSTANTIATE_TEST_SUITE_P(All, BadCertificateTest,
                            return std::string(NameOf(std::get<0>(test.param))) +
                                   (std::get<1>(test.param) == TLS1_2_VERSION ? "In12" : "In13");
                          });
+
+// What is no certificate at all, though BoringSSL finds a key in the first one.
+class UnreadableTest : public LeakCheckedTest, public ::testing::WithParamInterface<uint16_t> {
+ protected:
+  // DER of |good|, in which the first date is none.
+  static std::string SpoilDate(const Certificate &good) {
+    std::string der = good.Der();
+    size_t validity = der.find("\x30\x1e\x17\x0d");
+    EXPECT_NE(std::string::npos, validity);
+    der[validity + 2] = '\x04';
+    return der;
+  }
+
+  // Has a bare peer show |chain|.
+  static BareTlsOptions Showing(const std::vector<std::string> &chain, const Certificate &leaf) {
+    BareTlsOptions options;
+    options.max_version = GetParam();
+    options.tune_context = [chain, leaf](SSL_CTX *context) {
+      std::vector<bssl::UniquePtr<CRYPTO_BUFFER>> owned;
+      std::vector<CRYPTO_BUFFER *> all;
+      for (const std::string &der : chain) {
+        const auto *data = reinterpret_cast<const uint8_t *>(der.data());
+        owned.emplace_back(CRYPTO_BUFFER_new(data, der.size(), nullptr));
+        all.push_back(owned.back().get());
+      }
+      EXPECT_EQ(1, SSL_CTX_set_chain_and_key(context, all.data(), all.size(), leaf.key(), nullptr));
+    };
+    return options;
+  }
+
+  static void ExpectRefusal(const TlsEnd &end, const BareEnd &bare, int number) {
+    const std::string text = end.failure.text;
+    EXPECT_EQ(WEIR_E_TLS_CERTIFICATE, end.handshake) << text;
+    EXPECT_EQ(WEIR_TLS_VERIFY_UNREADABLE, end.failure.verify_result);
+    EXPECT_EQ(number, end.failure.depth);
+    EXPECT_EQ(SSL_AD_BAD_CERTIFICATE, end.failure.alert);
+    EXPECT_EQ(SSL_AD_BAD_CERTIFICATE, bare.alert);
+    EXPECT_EQ("the peer's certificate was refused: it cannot be read (number " +
+                  std::to_string(number) + " of the chain); alert sent: bad certificate",
+              text);
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(Versions, UnreadableTest,
+                         ::testing::Values(uint16_t{TLS1_2_VERSION}, uint16_t{TLS1_3_VERSION}),
+                         [](const auto &test) {
+                           return std::string(test.param == TLS1_2_VERSION ? "Tls12" : "Tls13");
+                         });
+
+TEST_P(UnreadableTest, OfEitherSide) {
+  TestAuthority authority;
+  const Credential server = authority.Make(Defect::kNone, Role::kServer);
+  const Credential client = authority.Make(Defect::kNone, Role::kClient);
+  weir_tls_options_builder builder = {};
+  builder.server_name = kServerName;
+  TlsOptions options = MakeTlsOptions(authority.root(), builder);
+  TlsTrust trust = MakeTlsTrust(authority.root());
+  weir_tls_context_builder asking = {};
+  asking.client_authentication = WEIR_TLS_CLIENT_REQUIRED;
+  asking.client_trust = trust.get();
+  TlsContext context = MakeTlsContext({server}, asking);
+  for (int number : {0, 1}) {
+    auto chain = [number](const Certificate &leaf) {
+      if (number == 0) return std::vector<std::string>{SpoilDate(leaf)};
+      return std::vector<std::string>{leaf.Der(), "no certificate"};
+    };
+    ExpectRun([&] {
+      BareEnd bare;
+      TlsEnd end = MeetBareServer(options.get(), Showing(chain(server.leaf), server.leaf), &bare);
+      ExpectRefusal(end, bare, number);
+      end = MeetBareClient(Showing(chain(client.leaf), client.leaf), context.get(), &bare);
+      ExpectRefusal(end, bare, number);
+      return 0;
+    });
+  }
+}
 
 }  // namespace
 }  // namespace weir_testing

@@ -24,6 +24,15 @@ static int fill_waiting(weir_read_channel *reader) {
   return result == 0 ? 1 : result == WEIR_E_END_OF_STREAM ? 0 : result;
 }
 
+int weir_internal_tls_receive(weir_internal_tls_session *session, char *out, size_t size) {
+  weir_read_channel *reader = &session->below->reader;
+  int result = weir_internal_reader_enter_at_once(reader);
+  if (result < 0) return result;
+  result = weir_internal_reader_receive_at_once(reader, out, size);
+  if (result == 0) session->input_ended = true;
+  return weir_internal_reader_leave(reader, result);
+}
+
 int weir_internal_tls_fill(weir_internal_tls_session *session, bool wait) {
   weir_read_channel *reader = &session->below->reader;
   int result = 0;
@@ -85,6 +94,31 @@ int weir_internal_tls_hand_over(weir_internal_tls_session *session) {
   return result;
 }
 
+// Puts what is unsent behind what the channel holds, in a larger buffer.
+static int enlarge(weir_internal_tls_session *session, weir_write_channel *writer) {
+  size_t pending = weir_internal_writer_pending(writer);
+  size_t unsent = weir_internal_tls_unsent(session);
+  size_t size = pending + unsent;
+  if (size > UINT32_MAX) return -EMSGSIZE;
+  char *larger = weir_internal_buffer_take(session->pool, size);
+  if (larger == NULL) return -ENOMEM;
+  if (pending > 0) memcpy(larger, writer->buffer + writer->start, pending);
+  memcpy(larger + pending, session->output + session->output_start, unsent);
+  if (writer->capacity < size) writer->capacity = (uint32_t)size;
+  weir_internal_writer_adopt(writer, larger, weir_internal_buffer_size(size), size);
+  weir_internal_tls_drop_output(session);
+  return 0;
+}
+
+int weir_internal_tls_hand_over_rest(weir_internal_tls_session *session) {
+  int result = weir_internal_tls_hand_over(session);
+  if (result < 0 || weir_internal_tls_unsent(session) == 0) return result;
+  weir_write_channel *writer = &session->below->writer;
+  result = weir_internal_writer_enter_at_once(writer);
+  if (result < 0) return result;
+  return weir_internal_writer_leave(writer, enlarge(session, writer));
+}
+
 int weir_internal_tls_send(weir_internal_tls_session *session) {
   weir_write_channel *writer = &session->below->writer;
   int result = 0;
@@ -99,6 +133,16 @@ int weir_internal_tls_send(weir_internal_tls_session *session) {
   return result;
 }
 
+// Sends what it can without waiting, so that a record which was left to auto-flush makes room for
+// the next. Returns 0, also when all that is not possible now, or why it never will be.
+static int send_at_once(weir_write_channel *writer) {
+  int result = weir_internal_writer_enter_at_once(writer);
+  if (result < 0) return result;
+  // While the loop watches, the transport takes nothing.
+  result = writer->watching ? 0 : weir_internal_writer_send(writer);
+  return weir_internal_writer_leave(writer, result == -EAGAIN ? 0 : result);
+}
+
 int weir_internal_tls_make_room(weir_internal_tls_session *session, size_t size, bool wait) {
   weir_write_channel *output = &session->below->writer;
   for (;;) {
@@ -108,7 +152,11 @@ int weir_internal_tls_make_room(weir_internal_tls_session *session, size_t size,
     if (result < 0) return result;
     size_t unsent = weir_internal_tls_unsent(session);
     if (unsent == 0 && weir_write_room(output) >= size) return 0;
-    if (!wait) return -EAGAIN;
+    if (!wait) {
+      result = unsent == 0 ? send_at_once(output) : 0;
+      if (result < 0) return result;
+      return unsent == 0 && weir_write_room(output) >= size ? 0 : -EAGAIN;
+    }
     if (unsent > 0) size = WEIR_INTERNAL_TLS_ROOM;
     result = weir_write_await_room(output, size);
     if (result < 0) return result;

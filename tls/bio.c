@@ -14,18 +14,27 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static BIO_METHOD *method;
 static int session_index = -1;
 
+// Takes what was held below.
+static size_t take(weir_internal_tls_session *session, char *out, size_t size) {
+  if (size > session->input_size) size = session->input_size;
+  if (size == 0) return 0;
+  memcpy(out, session->input, size);
+  session->input += size;
+  session->input_size -= size;
+  return size;
+}
+
 static int bio_read(BIO *bio, char *out, int size) {
   weir_internal_tls_session *session = (weir_internal_tls_session *)BIO_get_data(bio);
   BIO_clear_retry_flags(bio);
-  size_t taken = (size_t)size < session->input_size ? (size_t)size : session->input_size;
+  if (size <= 0) return 0;
+  size_t taken = take(session, out, (size_t)size);
+  if (taken == 0) taken = weir_internal_tls_read_on(session, out, (size_t)size);
   if (taken == 0) {
     if (session->input_ended) return 0;
     BIO_set_retry_read(bio);
     return -1;
   }
-  memcpy(out, session->input, taken);
-  session->input += taken;
-  session->input_size -= taken;
   for (size_t i = 0; i < taken && session->first_count < WEIR_INTERNAL_TLS_FIRST_BYTES; i++) {
     session->first[session->first_count++] = out[i];
   }

@@ -64,6 +64,11 @@ const char *weir_internal_tls_certificate_weakness(X509 *certificate) {
   return weakness;
 }
 
+bool weir_internal_tls_may_sign(X509 *certificate) {
+  // All bits are set where nothing is said.
+  return (X509_get_key_usage(certificate) & KU_DIGITAL_SIGNATURE) != 0;
+}
+
 // The hash function in the parameters of an RSA-PSS signature (RFC 8017, A.2.3).
 static int pss_hash(const ASN1_STRING *parameters) {
   CBS outer, sequence, tagged, algorithm, object;

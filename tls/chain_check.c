@@ -30,7 +30,7 @@ static int parse(check *self, const STACK_OF(CRYPTO_BUFFER) * chain) {
   for (size_t i = 0; i < sk_CRYPTO_BUFFER_num(chain); i++) {
     X509 *certificate = X509_parse_from_buffer(sk_CRYPTO_BUFFER_value(chain, i));
     if (certificate == NULL) {
-      self->verify_result = X509_V_ERR_UNSPECIFIED;
+      self->verify_result = WEIR_TLS_VERIFY_UNREADABLE;
       self->depth = (int)i;
       self->words = "it cannot be read";
       return ERR_GET_REASON(ERR_peek_last_error()) == ERR_R_MALLOC_FAILURE ? -ENOMEM
@@ -140,13 +140,16 @@ static int describe(const check *self, weir_tls_failure *failure, uint8_t *out_a
     *out_alert = (uint8_t)SSL_alert_from_verify_result(self->verify_result);
   }
   X509 *culprit = self->culprit != NULL ? self->culprit : self->leaf;
-  char subject[96] = "?";
-  if (culprit != NULL) weir_internal_tls_certificate_subject(subject, sizeof subject, culprit);
+  char subject[96] = "";
+  if (culprit != NULL && self->verify_result != WEIR_TLS_VERIFY_UNREADABLE) {
+    weir_internal_tls_certificate_subject(subject, sizeof subject, culprit);
+  }
   bool is_name = self->verify_result == X509_V_ERR_HOSTNAME_MISMATCH ||
                  self->verify_result == X509_V_ERR_IP_ADDRESS_MISMATCH;
   snprintf(failure->text, sizeof failure->text,
-           "the peer's certificate was refused: %s%s%.80s (number %d of the chain, %.60s)",
-           self->words, is_name ? ": " : "", is_name ? name->text : "", self->depth, subject);
+           "the peer's certificate was refused: %s%s%.80s (number %d of the chain%s%.60s)",
+           self->words, is_name ? ": " : "", is_name ? name->text : "", self->depth,
+           subject[0] != '\0' ? ", " : "", subject);
   return result;
 }
 

@@ -42,7 +42,9 @@ static const uint16_t signature_algorithms[] = {
 enum { SIGNATURE_ALGORITHMS = sizeof signature_algorithms / sizeof signature_algorithms[0] };
 
 enum {
-  CERTIFICATES_LIMIT = 100 * 1024,         // bytes that a peer's chain may take
+  CERTIFICATES_LIMIT = 24 * 1024,
+  LEAST_CERTIFICATES_LIMIT = 16 * 1024,  // BoringSSL's
+  LARGEST_CERTIFICATES_LIMIT = 1024 * 1024,
   TLS_1_2_SESSION_LIFETIME = 2 * 60 * 60,  // seconds
   TLS_1_3_SESSION_LIFETIME = 24 * 60 * 60,
   PROTOCOL_LIMIT = 255,
@@ -186,6 +188,15 @@ static int set_times(weir_internal_tls_settings *settings, const weir_tls_terms 
   return 0;
 }
 
+static int set_limits(SSL_CTX *context, const weir_tls_terms *terms) {
+  size_t limit = terms->certificates_limit != 0 ? terms->certificates_limit : CERTIFICATES_LIMIT;
+  if (limit < LEAST_CERTIFICATES_LIMIT || limit > LARGEST_CERTIFICATES_LIMIT) {
+    return weir_internal_tls_fail(-EINVAL, "the limit for certificates is from 16 KiB to 1 MiB");
+  }
+  SSL_CTX_set_max_cert_list(context, limit);
+  return 0;
+}
+
 static int make_context(weir_internal_tls_common *self) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   pthread_once(&once, make_context_index);
@@ -198,11 +209,11 @@ static int make_context(weir_internal_tls_common *self) {
   }
   SSL_CTX_set0_buffer_pool(context, self->pool);
   SSL_CTX_set_early_data_enabled(context, 0);
-  SSL_CTX_set_max_cert_list(context, CERTIFICATES_LIMIT);
   SSL_CTX_set_retain_only_sha256_of_client_certs(context, 0);
   SSL_CTX_set_timeout(context, TLS_1_2_SESSION_LIFETIME);
   SSL_CTX_set_session_psk_dhe_timeout(context, TLS_1_3_SESSION_LIFETIME);
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+  if (self->settings.is_server) SSL_CTX_set_options(context, SSL_OP_CIPHER_SERVER_PREFERENCE);
   if (self->key_log != NULL) SSL_CTX_set_keylog_callback(context, log_key);
   return 0;
 }
@@ -219,6 +230,7 @@ int weir_internal_tls_common_init(weir_internal_tls_common *self, const weir_tls
   if (result == 0) result = set_versions(context, terms);
   if (result == 0) result = set_groups(context, terms->groups);
   if (result == 0) result = set_algorithms(context);
+  if (result == 0) result = set_limits(context, terms);
   if (result == 0) result = set_protocols(self, terms->protocols);
   ERR_clear_error();
   return result;

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
+#include <openssl/mem.h>
+
 #include "base/internal/memory.h"
 #include "tls/internal/common.h"
 #include "tls/internal/server_choice.h"
+#include "tls/internal/ticket_keys.h"
 #include "tls/internal/trust.h"
 #include "weir/tls_context.h"
 
@@ -78,6 +81,20 @@ static int set_credentials(weir_tls_context *context, const weir_tls_context_bui
   return make_set(&context->credentials, builder->credentials, builder->credential_count);
 }
 
+// Sessions live in tickets, encrypted with keys that BoringSSL replaces every two days, or with the
+// user's.
+static int set_resumption(weir_tls_context *context, const weir_tls_context_builder *builder) {
+  bool has_keys = builder->ticket_keys != NULL || builder->ticket_key_count > 0;
+  if (!builder->no_resumption) {
+    return has_keys ? weir_internal_tls_use_ticket_keys(context, builder->ticket_keys,
+                                                        builder->ticket_key_count)
+                    : 0;
+  }
+  SSL_CTX_set_options(context->common.settings.ssl_context, SSL_OP_NO_TICKET);
+  if (!has_keys) return 0;
+  return weir_internal_tls_fail(-EINVAL, "there are ticket keys, but no resumption");
+}
+
 int weir_tls_context_build(weir_tls_context **out, const weir_tls_context_builder *builder) {
   *out = NULL;
   if (builder == NULL) return weir_internal_tls_fail(-EINVAL, "there is no builder");
@@ -85,10 +102,7 @@ int weir_tls_context_build(weir_tls_context **out, const weir_tls_context_builde
   if (context == NULL) return weir_internal_tls_fail(-ENOMEM, "no memory for a context");
   pthread_mutex_init(&context->mutex, NULL);
   int result = weir_internal_tls_common_init(&context->common, &builder->terms, true);
-  // Sessions live in tickets, encrypted with keys that BoringSSL replaces every two days.
-  if (result == 0 && builder->no_resumption) {
-    SSL_CTX_set_options(context->common.settings.ssl_context, SSL_OP_NO_TICKET);
-  }
+  if (result == 0) result = set_resumption(context, builder);
   if (result == 0) result = set_clients(context, builder);
   if (result == 0) result = set_credentials(context, builder);
   if (result < 0) {
@@ -119,6 +133,7 @@ void weir_internal_tls_context_free(weir_tls_context *context) {
   weir_internal_tls_common_release(&context->common);
   weir_internal_tls_credentials_drop(context->credentials);
   pthread_mutex_destroy(&context->mutex);
+  OPENSSL_cleanse(context->ticket_keys, sizeof context->ticket_keys);
   weir_internal_release(context, sizeof *context);
 }
 

@@ -113,6 +113,10 @@ static int check_key(const chain *self) {
 static int fill(weir_tls_credential *credential, weir_bytes chain_text, weir_bytes key_text) {
   chain self = {.credential = credential};
   int result = read_chain(&self, chain_text);
+  if (result == 0 && !weir_internal_tls_may_sign(self.first)) {
+    result = weir_internal_tls_fail(WEIR_E_TLS_CHAIN,
+                                    "nobody accepts certificate 1: its key may not sign");
+  }
   if (result == 0) result = weir_internal_tls_private_key_read(&credential->key, key_text);
   if (result == 0) result = check_key(&self);
   if (result == 0) {

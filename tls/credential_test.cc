@@ -107,6 +107,18 @@ TEST_F(CredentialTest, TextAroundTheBlocksIsPassedOver) {
   EXPECT_EQ(0, Create(chain + "the end", server_->key_pem)) << LastTlsFailure();
 }
 
+// As in YAML and mail. Passed over, a part of the chain would be missing without a word.
+TEST_F(CredentialTest, ABlockThatIsIndented) {
+  std::string indented = server_->chain_pem;
+  for (size_t at = indented.find('\n'); at + 1 < indented.size();
+       at = indented.find('\n', at + 1)) {
+    indented.insert(at + 1, "  ");
+  }
+  ExpectRefused(WEIR_E_TLS_PEM, "does not begin its line", indented, server_->key_pem);
+  ExpectRefused(WEIR_E_TLS_PEM, "does not begin its line", "  " + server_->chain_pem,
+                server_->key_pem);
+}
+
 TEST_F(CredentialTest, JunkInThePem) {
   const std::string &chain = server_->chain_pem;
   const std::string &key = server_->key_pem;
@@ -167,6 +179,23 @@ TEST_F(CredentialTest, TooWeakForAnybody) {
     Credential weak = authority_->Make(defect, Role::kServer);
     ExpectRefused(WEIR_E_TLS_CHAIN, said, weak.chain_pem, weak.key_pem);
   }
+}
+
+// Which a server would find out at its first client, and TLS 1.3 peers of an RSA key then.
+TEST_F(CredentialTest, AKeyThatMayNotSign) {
+  CertificateOptions options;
+  options.key_usage = "critical,keyAgreement";
+  Certificate exchange = authority_->root().Issue(options);
+  ExpectRefused(WEIR_E_TLS_CHAIN, "certificate 1: its key may not sign", exchange.Pem(),
+                exchange.KeyPem());
+  options.key = KeyKind::kRsa2048;
+  options.key_usage = "critical,keyEncipherment";
+  Certificate encryption = authority_->root().Issue(options);
+  ExpectRefused(WEIR_E_TLS_CHAIN, "certificate 1: its key may not sign", encryption.Pem(),
+                encryption.KeyPem());
+  options.key_usage = "critical,keyEncipherment,digitalSignature";
+  Certificate both = authority_->root().Issue(options);
+  EXPECT_EQ(0, Create(both.Pem(), both.KeyPem()));
 }
 
 TEST_F(CredentialTest, WrongKey) {

@@ -3,7 +3,6 @@
 // What a failure of a session is called, and what is said of it.
 
 #include <openssl/err.h>
-#include <openssl/x509.h>
 #include <stdio.h>
 
 #include "base/internal/memory.h"
@@ -78,10 +77,6 @@ static void append(weir_tls_failure *failure, const char *format, ...) {
 
 static void write_text(weir_tls_failure *failure) {
   if (failure->text[0] == '\0') append(failure, "%s", weir_error_message(failure->code));
-  if (failure->verify_result != 0) {
-    append(failure, ": %s", X509_verify_cert_error_string(failure->verify_result));
-    if (failure->depth >= 0) append(failure, " (certificate %d)", failure->depth);
-  }
   if (failure->plain_text) append(failure, ": the peer speaks plain text");
   if (failure->alert >= 0) {
     append(failure, "; alert %s: %s", failure->alert_received ? "received" : "sent",

@@ -34,6 +34,8 @@ class Ending : public LeakCheckedTest, public ::testing::WithParamInterface<Secu
   VirtualClock clock_;
 };
 
+class HalfClose : public LeakCheckedTest {};
+
 INSTANTIATE_TEST_SUITE_P(Kinds, Ending, testing::ValuesIn(AllSecureKinds()), SecureKindName);
 
 TEST_P(Ending, AnAbortIsNoEndInPeace) {
@@ -67,8 +69,30 @@ TEST_P(Ending, ACloseWaitsForThePeerNoLongerThanItsTimeout) {
     EXPECT_EQ(0, weir_connection_close(pair->near));
     pair->near = nullptr;
     // Nobody waits for the other end of a pipe.
-    EXPECT_EQ(GetParam().wire == Wire::kTcp ? 3 * WEIR_SECOND : 0, now() - begin);
+    EXPECT_EQ(GetParam().wire == Wire::kPipe ? 0 : 3 * WEIR_SECOND, now() - begin);
     EXPECT_EQ("", ReadToEnd(pair->far));
+  });
+}
+
+// Also for what waits in the connection below, whose own timeout is another one.
+TEST_P(Ending, ACloseTakesAsLongAsItMayToSendWhatWasWritten) {
+  WithPair([](SecurePair *pair) {
+    weir_connection *near = pair->near;
+    pair->near = nullptr;
+    weir_connection_set_close_timeout(near, 60 * WEIR_SECOND);
+    // More than anything between the two holds.
+    const std::string much(16 << 20, 'm');
+    size_t done = 0;
+    weir_timeout timeout = weir_timeout_begin(WEIR_SECOND);
+    EXPECT_EQ(-ETIMEDOUT, weir_write_fully(weir_open_write_channel(near, false), much.data(),
+                                           much.size(), &done));
+    weir_timeout_end(timeout);
+    weir_job *closing = LaunchJob([near] { return weir_connection_close(near); });
+    EXPECT_EQ(0, weir_delay(30 * WEIR_SECOND));
+    EXPECT_EQ(done, ReadToEnd(pair->far).size());
+    EXPECT_EQ(0, weir_connection_close(pair->far));
+    pair->far = nullptr;
+    EXPECT_EQ(0, EndOf(closing));
   });
 }
 
@@ -109,6 +133,32 @@ TEST_P(Ending, ACloseInACancelledCoroutineReturnsAtOnce) {
     EXPECT_EQ(0, EndOf(closer));
     pair->near = nullptr;
     EXPECT_EQ("in time", ReadToEnd(pair->far)) << "the loop has sent it, and close_notify";
+  });
+}
+
+// Once close_notify is sealed it will be sent, whoever waits for it: the stream has ended.
+TEST_F(HalfClose, ThatIsCancelledWhileItsEndIsOnItsWayHasHappened) {
+  ExpectRun([&] {
+    SecureWorld world;
+    weir_pipe_options narrow = {};
+    narrow.capacity = 64;
+    SecurePair pair;
+    EXPECT_EQ(0, weir_pipe(&pair.near, &pair.far, &narrow));
+    world.ShakeHands(&pair);
+    const std::string text(4000, 't');
+    weir_write_channel *output = weir_open_write_channel(pair.near, false);
+    EXPECT_EQ(0, weir_write_fully(output, text.data(), text.size(), nullptr));
+    weir_job *closer = LaunchJob([output] { return weir_write_channel_close(output); });
+    EXPECT_EQ(0, weir_delay(WEIR_MILLISECOND));
+    weir_job_cancel(closer);
+    EXPECT_EQ(0, EndOf(closer));
+    EXPECT_EQ(WEIR_E_CLOSED, Send(pair.near, "more"));
+    EXPECT_EQ(text, ReadToEnd(pair.far));
+    weir_job *answer = LaunchJob([&pair] { return Send(pair.far, "answer"); });
+    EXPECT_EQ("answer", Receive(pair.near, 6));
+    EXPECT_EQ(0, EndOf(answer));
+    CloseSecurePair(&pair);
+    return 0;
   });
 }
 

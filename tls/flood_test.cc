@@ -11,33 +11,16 @@
 namespace weir_testing {
 namespace {
 
-class Flood : public LeakCheckedTest, public ::testing::WithParamInterface<Wire> {
- protected:
-  void WithServer(const std::function<void(ForgingServer *, weir_connection *)> &body) {
-    SecureWorld world;
-    ExpectRun([&] {
-      weir_connection *client = nullptr;
-      {
-        ForgingServer server(world, GetParam(), &client);
-        body(&server, client);
-        weir_connection_abort(client);
-        weir_connection_close(client);
-      }
-      return 0;
-    });
-  }
-};
+class Flood : public LeakCheckedTest, public ::testing::WithParamInterface<Wire> {};
 
 INSTANTIATE_TEST_SUITE_P(Wires, Flood, testing::Values(Wire::kPipe, Wire::kTcp),
-                         [](const auto &test) {
-                           return test.param == Wire::kPipe ? std::string("Pipe") : "Tcp";
-                         });
+                         [](const auto &test) { return NameOf(test.param); });
 
 // Returns what |result| is, as a text.
 std::string Name(int result) { return weir_error_name(result); }
 
 TEST_P(Flood, TicketsComeToAnEnd) {
-  WithServer([this](ForgingServer *server, weir_connection *client) {
+  RunWithForgingServer(GetParam(), [this](ForgingServer *server, weir_connection *client) {
     std::string flood;
     for (int i = 0; i < 3000; i++) {
       flood += server->Seal(kHandshakeRecord, NewSessionTicket(static_cast<uint8_t>(i)));
@@ -55,7 +38,7 @@ TEST_P(Flood, TicketsComeToAnEnd) {
 
 // A peer that never ends it.
 TEST_P(Flood, AnEndlessOneEndsAtTheDeadline) {
-  WithServer([](ForgingServer *server, weir_connection *client) {
+  RunWithForgingServer(GetParam(), [](ForgingServer *server, weir_connection *client) {
     bool stop = false;
     int turns = 0;
     weir_job *sender = LaunchJob([&] {
@@ -90,7 +73,7 @@ TEST_P(Flood, AnEndlessOneEndsAtTheDeadline) {
 }
 
 TEST_P(Flood, EmptyRecordsAreRefused) {
-  WithServer([](ForgingServer *server, weir_connection *client) {
+  RunWithForgingServer(GetParam(), [](ForgingServer *server, weir_connection *client) {
     std::string flood;
     for (int i = 0; i < 100; i++) flood += server->Seal(kDataRecord, "");
     flood += server->Seal(kDataRecord, "too late");
@@ -102,7 +85,7 @@ TEST_P(Flood, EmptyRecordsAreRefused) {
 }
 
 TEST_P(Flood, WishesForNewKeysAreRefused) {
-  WithServer([](ForgingServer *server, weir_connection *client) {
+  RunWithForgingServer(GetParam(), [](ForgingServer *server, weir_connection *client) {
     int result = 0;
     for (int i = 0; i < 40 && result == 0; i++) {
       EXPECT_EQ(1, SSL_key_update(server->bare()->ssl(), SSL_KEY_UPDATE_REQUESTED));
@@ -119,7 +102,7 @@ TEST_P(Flood, WishesForNewKeysAreRefused) {
 
 // The alert goes out with whatever the client does next.
 TEST_P(Flood, TheServerIsToldWhy) {
-  WithServer([](ForgingServer *server, weir_connection *client) {
+  RunWithForgingServer(GetParam(), [](ForgingServer *server, weir_connection *client) {
     EXPECT_EQ(0, Send(server->connection(), server->Seal(99, "what is this?")));
     EXPECT_EQ("<WEIR_E_TLS_PROTOCOL>", Receive(client, 1));
     std::string none;

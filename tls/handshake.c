@@ -46,6 +46,13 @@ static int check(const weir_connection *below, int result) {
 
 // Steps
 
+// A buffer of the usual size has room for a record; let one read take it.
+static void prepare_input(weir_read_channel *reader) {
+  bool is_usual = reader->capacity == WEIR_INTERNAL_DEFAULT_CAPACITY;
+  if (!is_usual || weir_internal_reader_held(reader) > 0) return;
+  reader->capacity = WEIR_INTERNAL_TLS_ROOM - WEIR_INTERNAL_LINE_EXTRA;
+}
+
 // What was written before leaves first. Then the channel gets room for a record.
 static int prepare_output(weir_write_channel *writer) {
   int result = weir_internal_writer_flush(writer);
@@ -75,6 +82,8 @@ static int do_task(weir_internal_tls_session *session) {
 static int step(weir_internal_tls_session *session) {
   weir_internal_tls_enter(session, true);
   int result = weir_internal_tls_leave(session, SSL_do_handshake(session->ssl));
+  // What the user's callbacks have said may be any code.
+  if (session->broken < 0) return session->broken;
   // Anybody can send close_notify before there are keys.
   if (result == 0) result = weir_internal_tls_describe(session, WEIR_E_TLS_TRUNCATED);
   // An alert leaves with the close.
@@ -100,7 +109,7 @@ static int agree(weir_internal_tls_session *session) {
   uint8_t alert = SSL_AD_HANDSHAKE_FAILURE;
   int result = weir_internal_tls_agree(session->handshake, &alert);
   result = check(session->below, result);
-  if (result == 0 || result == -ECANCELED || result == -ETIMEDOUT) return result;
+  if (result == 0) return 0;
   weir_internal_tls_enter(session, false);
   (void)SSL_send_fatal_alert(session->ssl, alert);
   session->entered = false;
@@ -138,12 +147,14 @@ static int run(weir_internal_tls_session *session) {
       .failure = {.alert = -1, .depth = -1},
   };
   session->handshake = &handshake;
+  prepare_input(&below->reader);
   int result = prepare_output(&below->writer);
   if (result == 0) {
     result = weir_internal_tls_begin(&handshake);
     if (result == 0) result = shake_hands(session);
     if (result == 0) result = agree(session);
     weir_internal_tls_end(&handshake);
+    if (result < 0 && result != -ECANCELED) weir_internal_tls_forget_sessions(session->ssl);
   }
   if (result == 0) result = send_tickets(session);
   if (result == 0) result = keep_protocol(session);
@@ -206,9 +217,13 @@ static void note(const weir_internal_tls_session *session, int code) {
 static int secure(weir_connection **connection, const weir_tls_options *options,
                   const weir_tls_context *context) {
   weir_connection *below = connection == NULL ? NULL : *connection;
-  if (below == NULL || weir_internal_current_coroutine() == NULL) return -EINVAL;
+  if (below == NULL || weir_internal_current_coroutine() == NULL) {
+    return weir_internal_tls_fail(-EINVAL, "there is no connection, or no coroutine");
+  }
   weir_internal_connection_bind(below, weir_internal_current_loop());
-  if (weir_internal_connection_is_elsewhere(below)) return -EXDEV;
+  if (weir_internal_connection_is_elsewhere(below)) {
+    return weir_internal_tls_fail(-EXDEV, "the connection belongs to another loop");
+  }
   weir_internal_tls_session *session = NULL;
   int result = -ENOSPC;
   bool is_closed = false;
@@ -226,9 +241,14 @@ static int secure(weir_connection **connection, const weir_tls_options *options,
 }
 
 int weir_tls_client(weir_connection **connection, const weir_tls_options *options) {
-  return secure(connection, options, NULL);
+  int result = 0;
+  if (connection != NULL && *connection != NULL) {
+    result = weir_internal_tls_check_name(options, weir_connection_host(*connection));
+  }
+  return result < 0 ? result : secure(connection, options, NULL);
 }
 
 int weir_tls_server(weir_connection **connection, const weir_tls_context *context) {
-  return context == NULL ? -EINVAL : secure(connection, NULL, context);
+  if (context == NULL) return weir_internal_tls_fail(-EINVAL, "a server needs a context");
+  return secure(connection, NULL, context);
 }

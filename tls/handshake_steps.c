@@ -33,6 +33,10 @@ int weir_internal_tls_agree(weir_internal_tls_handshake *handshake, uint8_t *out
   if (handshake->settings->is_server) {
     return common->trust != NULL ? weir_internal_tls_verify_again(handshake, out_alert) : 0;
   }
+  if (!weir_internal_tls_state_of(handshake)->judged) {
+    return weir_internal_tls_refuse(handshake, WEIR_E_TLS_LIBRARY,
+                                    "BoringSSL has not asked who the server is");
+  }
   if (!common->require_protocol) return 0;
   const uint8_t *protocol = NULL;
   unsigned size = 0;

@@ -5,6 +5,8 @@
 #include "tls/internal/session.h"
 
 static const char *group_of(const SSL *ssl) {
+  // BoringSSL remembers that of the first handshake.
+  if (SSL_session_reused(ssl) && SSL_version(ssl) < TLS1_3_VERSION) return "";
   const char *name = SSL_get_curve_name(SSL_get_curve_id(ssl));
   return name != NULL ? name : "";
 }

@@ -104,6 +104,23 @@ TEST_F(NegotiationTest, NoSha1InSignatures) {
   });
 }
 
+TEST_F(NegotiationTest, TheServersOrderOfGroupsCounts) {
+  for (weir_tls_version version : {WEIR_TLS_1_2, WEIR_TLS_1_3}) {
+    weir_tls_terms ours = {}, theirs = {};
+    ours.max_version = version;
+    ours.groups = "P-384:P-256:X25519";
+    theirs.groups = "X25519:P-256:P-384";
+    TlsOptions options = OptionsWith(theirs);
+    TlsContext context = ContextWith(ours, *rsa_);
+    ExpectRun([&] {
+      TlsMeeting meeting = Meet(options.get(), context.get());
+      EXPECT_EQ("P-384", meeting.client.group);
+      EXPECT_EQ("P-384", meeting.server.group);
+      return 0;
+    });
+  }
+}
+
 TEST_F(NegotiationTest, Versions) {
   for (weir_tls_version version : {WEIR_TLS_1_2, WEIR_TLS_1_3}) {
     weir_tls_terms terms = {};

@@ -80,6 +80,23 @@ TEST_F(OneSided, AWriterLearnsOfAnAlert) {
   }
 }
 
+// In a handshake this alert says that there is no version in common; now it says nothing of ours.
+TEST_F(OneSided, AnAlertAfterTheHandshakeIsJustAnAlert) {
+  SecureWorld world;
+  for (int alert :
+       {SSL_AD_PROTOCOL_VERSION, SSL_AD_INSUFFICIENT_SECURITY, SSL_AD_NO_APPLICATION_PROTOCOL}) {
+    for (uint16_t version : kVersions) {
+      WithBareServer(world, version, [alert](weir_connection *client, BareTls *server) {
+        EXPECT_EQ(1, SSL_send_fatal_alert(server->ssl(), static_cast<uint8_t>(alert)));
+        EXPECT_EQ(-1, server->Write("delivers the alert, and fails"));
+        EXPECT_EQ("<WEIR_E_TLS_ALERT>", Receive(client, 1));
+        EXPECT_EQ(alert, weir_tls_last_failure(client)->alert);
+        EXPECT_TRUE(weir_tls_last_failure(client)->alert_received);
+      });
+    }
+  }
+}
+
 TEST_F(OneSided, AWriterGoesOnAfterThePeersEnd) {
   SecureWorld world;
   for (uint16_t version : kVersions) {
@@ -92,6 +109,26 @@ TEST_F(OneSided, AWriterGoesOnAfterThePeersEnd) {
       EXPECT_EQ("last words", ReadToEnd(client));
       EXPECT_EQ(0, Send(client, "still"));
       EXPECT_EQ("still", ReadBare(server, 5));
+    });
+  }
+}
+
+TEST_F(OneSided, SmallWritesShareARecordUpToTheFlush) {
+  SecureWorld world;
+  for (bool auto_flush : {false, true}) {
+    WithBareServer(world, TLS1_3_VERSION, [=](weir_connection *client, BareTls *server) {
+      weir_write_channel *output = weir_open_write_channel(client, auto_flush);
+      for (int i = 0; i < 10; i++) EXPECT_EQ(0, weir_write_string(output, "x"));
+      if (!auto_flush) {
+        EXPECT_EQ(0, weir_flush(output));
+      }
+      EXPECT_EQ("xxxxxxxxxx", ReadBare(server, 10));
+      EXPECT_EQ(1u, SSL_get_read_sequence(server->ssl()));
+      // More than fits into one.
+      const std::string much(20000, 'm');
+      EXPECT_EQ(0, Send(client, much));
+      EXPECT_EQ(much, ReadBare(server, much.size()));
+      EXPECT_EQ(3u, SSL_get_read_sequence(server->ssl()));
     });
   }
 }

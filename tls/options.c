@@ -55,6 +55,9 @@ static int set_checks(weir_tls_options *options, const weir_tls_options_builder 
   if (builder->check != NULL && builder->dangerous_check_instead != NULL) {
     return weir_internal_tls_fail(-EINVAL, "there are two checks");
   }
+  if (builder->trust != NULL && builder->dangerous_check_instead != NULL) {
+    return weir_internal_tls_fail(-EINVAL, "nobody would look at the roots to trust");
+  }
   options->common.check = builder->check;
   options->common.check_instead = builder->dangerous_check_instead;
   options->common.check_argument = builder->check_argument;
@@ -149,17 +152,23 @@ int weir_internal_tls_client_settings(weir_internal_tls_settings **out,
   return 0;
 }
 
-// The name to check: that of the options, or else the host of the connection.
-static int choose_name(weir_internal_tls_handshake *handshake, const weir_tls_options *options) {
-  weir_internal_tls_state *state = weir_internal_tls_state_of(handshake);
-  state->name = options->name;
-  if (state->name.text[0] != '\0') return 0;
-  const char *wrong = "there is none";
-  if (handshake->host != NULL) wrong = weir_internal_tls_name_set(&state->name, handshake->host);
+// The name to check: that of the options, or else |host|. Returns NULL, or what is wrong.
+static const char *choose_name(weir_internal_tls_name *out, const weir_tls_options *options,
+                               const char *host) {
+  *out = (weir_internal_tls_name){0};
+  if (options != NULL) *out = options->name;
+  if (out->text[0] != '\0') return NULL;
+  const char *wrong = host != NULL ? weir_internal_tls_name_set(out, host) : "there is none";
   // Who makes all checks himself needs none.
-  if (wrong == NULL || options->common.check_instead != NULL) return 0;
-  return weir_internal_tls_refuse(handshake, -EINVAL, "the server's name \"%.100s\": %s",
-                                  handshake->host != NULL ? handshake->host : "", wrong);
+  return options != NULL && options->common.check_instead != NULL ? NULL : wrong;
+}
+
+int weir_internal_tls_check_name(const weir_tls_options *options, const char *host) {
+  weir_internal_tls_name name;
+  const char *wrong = choose_name(&name, options, host);
+  if (wrong == NULL) return 0;
+  return weir_internal_tls_fail(-EINVAL, "the server's name \"%.100s\": %s",
+                                host != NULL ? host : "", wrong);
 }
 
 static int send_name(weir_internal_tls_handshake *handshake) {
@@ -184,6 +193,14 @@ static int offer_session(weir_internal_tls_handshake *handshake, weir_tls_option
   return ok == 1 ? 0 : -ENOMEM;
 }
 
+void weir_internal_tls_forget_sessions(const SSL *ssl) {
+  if (SSL_is_server(ssl)) return;
+  weir_tls_options *options =
+      (weir_tls_options *)(void *)weir_internal_tls_common_of_context(SSL_get_SSL_CTX(ssl));
+  const char *name = (const char *)SSL_get_ex_data(ssl, name_index);
+  if (name != NULL) weir_internal_tls_session_cache_forget(&options->sessions, name);
+}
+
 static int find_trust(weir_internal_tls_handshake *handshake, const weir_tls_options *options) {
   weir_internal_tls_state *state = weir_internal_tls_state_of(handshake);
   if (options->common.check_instead != NULL) return 0;
@@ -198,10 +215,12 @@ static int find_trust(weir_internal_tls_handshake *handshake, const weir_tls_opt
 int weir_internal_tls_begin_client(weir_internal_tls_handshake *handshake) {
   weir_tls_options *options = (weir_tls_options *)(void *)handshake->settings;
   weir_internal_tls_state *state = weir_internal_tls_state_of(handshake);
-  int result = choose_name(handshake, options);
-  if (result == 0) result = find_trust(handshake, options);
+  // It was checked before.
+  (void)choose_name(&state->name, options, handshake->host);
+  int result = find_trust(handshake, options);
   if (result < 0) return result;
   state->credential = weir_internal_tls_credential_hold(options->credential);
+  SSL_set_enforce_rsa_key_usage(handshake->ssl, 1);
   result = send_name(handshake);
   if (result == 0) result = offer_session(handshake, options);
   if (result == 0 && state->credential != NULL) {

@@ -105,6 +105,11 @@ TEST_F(OptionsTest, GroupsAndTimes) {
   terms.handshake_timeout = -1;
   ExpectTermsRefused("timeout is negative", terms);
   terms.handshake_timeout = WEIR_FOREVER;
+  for (size_t limit : {(size_t{1} << 20) + 1, (size_t{1} << 14) - 1}) {
+    terms.certificates_limit = limit;
+    ExpectTermsRefused("limit for certificates", terms);
+  }
+  terms.certificates_limit = 1 << 20;
   weir_tls_options_builder builder = {};
   builder.terms = terms;
   EXPECT_EQ(0, Build(builder)) << LastTlsFailure();
@@ -154,6 +159,17 @@ TEST_F(OptionsTest, OneCheckAtMost) {
   ExpectRefused("there are two checks", builder);
   builder.check = nullptr;
   EXPECT_EQ(0, Build(builder));
+}
+
+// Whoever names roots believes that they are looked at.
+TEST_F(OptionsTest, NoRootsForWhoChecksHimself) {
+  TestAuthority authority;
+  TlsTrust trust = MakeTlsTrust(authority.root());
+  weir_tls_options_builder builder = {};
+  builder.trust = trust.get();
+  EXPECT_EQ(0, Build(builder));
+  builder.dangerous_check_instead = weir_tls_dangerously_trust_anyone;
+  ExpectRefused("nobody would look at the roots", builder);
 }
 
 TEST_F(OptionsTest, HoldsWhatItUses) {

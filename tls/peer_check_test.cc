@@ -124,12 +124,17 @@ TEST_F(PeerCheckTest, WithoutANameThereIsNoHandshake) {
   TlsContext context = MakeTlsContext({*server_});
   TlsOptions options = MakeTlsOptions(authority_->root());
   ExpectRun([&] {
-    for (const char *host : {"", "bad host", "127.1"}) {
+    for (const char *host : {static_cast<const char *>(nullptr), "", "bad host", "127.1"}) {
       weir_connection *near = nullptr, *far = nullptr;
       EXPECT_EQ(0, weir_pipe(&near, &far, nullptr));
-      EXPECT_EQ(-EINVAL, weir_tls_client(&near, options.get())) << host;
+      near = NameHost(near, host);
+      EXPECT_EQ(-EINVAL, weir_tls_client(&near, options.get()));
       EXPECT_NE(std::string::npos, LastTlsFailure().find("the server's name")) << LastTlsFailure();
-      weir_connection_close(near);
+      // Nothing has been done.
+      weir_bytes line;
+      EXPECT_EQ(0, weir_write_line(weir_open_write_channel(near, true), weir_text("still there")));
+      EXPECT_EQ(0, weir_read_line(weir_open_read_channel(far), &line));
+      EXPECT_EQ(0, weir_connection_close(near));
       weir_connection_close(far);
     }
     return 0;
@@ -176,6 +181,28 @@ TEST_F(PeerCheckTest, ACheckRefuses) {
       EXPECT_TRUE(meeting.server.failure.alert_received);
       return 0;
     });
+  }
+}
+
+// Those with which the handshake itself says that it has to wait mean nothing here.
+TEST_F(PeerCheckTest, ACheckMayReturnAnyCode) {
+  TlsContext context = MakeTlsContext({*server_});
+  for (int code : {-EAGAIN, -EINPROGRESS, -EINVAL, -EXDEV, -ENOMEM, -1}) {
+    Watcher watcher;
+    watcher.answer = code;
+    weir_tls_options_builder builder = Named();
+    builder.check = Watcher::Check;
+    builder.check_argument = &watcher;
+    for (weir_tls_version version : {WEIR_TLS_1_2, WEIR_TLS_1_3}) {
+      builder.terms.max_version = version;
+      TlsOptions options = MakeTlsOptions(authority_->root(), builder);
+      ExpectRun([&] {
+        TlsMeeting meeting = Meet(options.get(), context.get());
+        EXPECT_EQ(code, meeting.client.handshake);
+        EXPECT_EQ(SSL_AD_CERTIFICATE_UNKNOWN, meeting.client.failure.alert);
+        return 0;
+      });
+    }
   }
 }
 

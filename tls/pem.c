@@ -56,6 +56,13 @@ static bool same(weir_bytes first, weir_bytes second) {
   return first.size == second.size && memcmp(first.data, second.data, first.size) == 0;
 }
 
+// Whether there is a boundary in |line| where it is none. Whoever has indented a block does not
+// mean that it be passed over.
+static bool is_displaced(weir_bytes line) {
+  return memmem(line.data, line.size, "-----BEGIN ", 11) != NULL ||
+         memmem(line.data, line.size, "-----END ", 9) != NULL;
+}
+
 static int fail_at(const weir_internal_pem_reader *reader, const char *what) {
   return weir_internal_tls_fail(WEIR_E_TLS_PEM, "line %d of the PEM text: %s", reader->line, what);
 }
@@ -114,7 +121,10 @@ int weir_internal_pem_next(weir_internal_pem_reader *reader, weir_internal_pem_b
   *out = (weir_internal_pem_block){0};
   weir_bytes line;
   while (next_line(reader, &line)) {
-    if (!starts_with(line, "-----")) continue;
+    if (!starts_with(line, "-----")) {
+      if (is_displaced(line)) return fail_at(reader, "a block that does not begin its line");
+      continue;
+    }
     if (!is_boundary(line, "-----BEGIN ", &out->label)) {
       return fail_at(reader, "no beginning of a block");
     }

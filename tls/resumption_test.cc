@@ -156,6 +156,65 @@ TEST_P(ResumptionTest, ReplacedCredentialsKeepSessions) {
   });
 }
 
+// A chain that was good once need not be good now: what was kept with it fails one handshake at
+// most.
+TEST_P(ResumptionTest, WhatWasRefusedIsForgotten) {
+  weir_tls_options_builder builder = {};
+  builder.check = [](void *, const weir_tls_peer *peer) {
+    return peer->resumed ? WEIR_E_TLS_CERTIFICATE : 0;
+  };
+  TlsOptions options = OptionsWith(builder);
+  ExpectRun([&] {
+    for (int i = 0; i < 3; i++) {
+      EXPECT_FALSE(Resumes(options.get(), context_.get())) << i;
+      TlsMeeting meeting = Meet(options.get(), context_.get(), "a.test");
+      EXPECT_EQ(WEIR_E_TLS_CERTIFICATE, meeting.client.handshake) << i;
+    }
+    return 0;
+  });
+}
+
+// In TLS 1.3 the client learns of it behind the handshake, after new tickets.
+TEST_P(ResumptionTest, WhatTheServerRefusedIsForgotten) {
+  static int answer;
+  TlsTrust trust = MakeTlsTrust(authority_.root());
+  weir_tls_context_builder server = {};
+  server.client_authentication = WEIR_TLS_CLIENT_REQUIRED;
+  server.client_trust = trust.get();
+  server.check = [](void *, const weir_tls_peer *peer) { return peer->resumed ? answer : 0; };
+  TlsContext context = MakeTlsContext({authority_.MakeFor({"DNS:a.test"})}, server);
+  TlsCredential credential = MakeTlsCredential(authority_.Make(Defect::kNone, Role::kClient));
+  weir_tls_options_builder builder = {};
+  builder.credential = credential.get();
+  TlsOptions options = OptionsWith(builder);
+  ExpectRun([&] {
+    // A check may have had a deadline of its own.
+    for (int refusal : {int{WEIR_E_TLS_CERTIFICATE}, -ETIMEDOUT, -ECANCELED}) {
+      answer = refusal;
+      EXPECT_FALSE(Resumes(options.get(), context.get()));
+      TlsMeeting meeting = Meet(options.get(), context.get(), "a.test");
+      EXPECT_EQ(refusal, meeting.server.handshake);
+      bool is_late = meeting.client.handshake == 0;
+      EXPECT_EQ(WEIR_E_TLS_ALERT, is_late ? meeting.client.talk : meeting.client.handshake);
+      EXPECT_EQ(SSL_AD_CERTIFICATE_UNKNOWN, meeting.server.failure.alert);
+      EXPECT_FALSE(meeting.server.failure.alert_received);
+    }
+    return 0;
+  });
+}
+
+TEST_P(ResumptionTest, AnOldKeyExchangeHasNoGroup) {
+  TlsOptions options = OptionsWith({});
+  ExpectRun([&] {
+    EXPECT_FALSE(Resumes(options.get(), context_.get()));
+    TlsMeeting meeting = Meet(options.get(), context_.get(), "a.test");
+    EXPECT_TRUE(meeting.client.resumed);
+    EXPECT_EQ(meeting.client.group, meeting.server.group);
+    EXPECT_EQ(GetParam() == WEIR_TLS_1_2, meeting.client.group.empty()) << meeting.client.group;
+    return 0;
+  });
+}
+
 INSTANTIATE_TEST_SUITE_P(Both, ResumptionTest, ::testing::Values(WEIR_TLS_1_2, WEIR_TLS_1_3),
                          [](const auto &test) {
                            return test.param == WEIR_TLS_1_2 ? "Tls12" : "Tls13";

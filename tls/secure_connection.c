@@ -18,6 +18,10 @@ static weir_internal_tls_session *session_of(void *context) {
 
 // Reading
 
+static weir_internal_custom_connection *custom_of(const weir_internal_tls_session *session) {
+  return weir_internal_custom_of(session->above);
+}
+
 static int secure_read(void *context, void *out, size_t size, bool wait) {
   (void)wait;  // never
   weir_internal_tls_session *session = session_of(context);
@@ -28,12 +32,15 @@ static int secure_read(void *context, void *out, size_t size, bool wait) {
     if (result < 0) return result;
   }
   weir_internal_tls_enter(session, true);
+  session->may_read_on = true;
   int result = SSL_read(session->ssl, out, size < INT_MAX ? (int)size : INT_MAX);
   result = weir_internal_tls_leave(session, result);
   // An alert, if anything. If there is no room for it, the close sees to it.
   (void)weir_internal_tls_hand_over(session);
+  // A writer would wait for room that nobody may ever make.
+  if (session->broken < 0) weir_internal_custom_interrupt(&custom_of(session)->writing);
   if (result > 0) weir_internal_spend((size_t)result);
-  return result == WEIR_E_TLS_TRUNCATED && session->settings->allow_truncation ? 0 : result;
+  return result;
 }
 
 static int await_read(void *context) {
@@ -41,6 +48,11 @@ static int await_read(void *context) {
   if (session->broken < 0 || session->peer_has_ended) return 0;
   int result = weir_internal_tls_fill(session, true);
   return result < 0 ? result : 0;
+}
+
+static int cause(const void *context) {
+  const weir_internal_tls_session *session = (const weir_internal_tls_session *)context;
+  return session->broken;
 }
 
 // Lets those who only write see what is no data: a wish for new keys, close_notify, an alert.
@@ -68,6 +80,11 @@ static void renew_keys(weir_internal_tls_session *session) {
   (void)SSL_key_update(session->ssl, SSL_KEY_UPDATE_NOT_REQUESTED);
 }
 
+static bool data_is_sent(const weir_internal_tls_session *session) {
+  const weir_write_channel *output = &session->below->writer;
+  return output->gone - output->lost >= session->data_end;
+}
+
 // Returns how much was sealed.
 static int seal(weir_internal_tls_session *session, const void *data, size_t size) {
   int result = weir_internal_tls_reserve(session);
@@ -77,10 +94,53 @@ static int seal(weir_internal_tls_session *session, const void *data, size_t siz
   result = SSL_write(session->ssl, data, (int)size);
   result = weir_internal_tls_leave(session, result);
   int handed_over = weir_internal_tls_hand_over(session);
-  session->data_end = weir_total_bytes_written(&session->below->writer);
+  session->data_end =
+      weir_total_bytes_written(&session->below->writer) + weir_internal_tls_unsent(session);
   if (result <= 0) return result == 0 ? -EPIPE : result;
   return handed_over < 0 && weir_write_channel_cause(&session->below->writer) < 0 ? handed_over
                                                                                   : result;
+}
+
+static int secure_write(void *context, const void *data, size_t size, bool wait) {
+  weir_internal_tls_session *session = session_of(context);
+  if (session->broken < 0) return session->broken;
+  if (session->has_ended) return -EPIPE;
+  const size_t most = WEIR_INTERNAL_TLS_RECORD;
+  size_t sealed = size < most ? size : most;
+  int result = weir_internal_tls_make_room(session, sealed + WEIR_INTERNAL_TLS_OVERHEAD, wait);
+  if (session->broken < 0) return session->broken;
+  if (result == 0) result = look_at_input(session);
+  return result == 0 ? seal(session, data, sealed) : result;
+}
+
+static int secure_flush(void *context) {
+  weir_internal_tls_session *session = session_of(context);
+  if (data_is_sent(session)) return 0;
+  if (session->broken < 0) return session->broken;
+  int result = weir_internal_tls_make_room(session, 0, true);
+  if (result == 0) result = weir_flush(&session->below->writer);
+  if (data_is_sent(session)) return 0;
+  return session->broken < 0 ? session->broken : result;
+}
+
+// That a peer who is gone did not get close_notify, or a session ticket, but all data, is no loss.
+static int forgive(const weir_internal_tls_session *session, int result) {
+  bool is_gone = result == -EPIPE || result == -ECONNRESET;
+  return is_gone && session->data_was_sent ? 0 : result;
+}
+
+static int send_close_notify(weir_internal_tls_session *session, bool wait) {
+  int result = weir_internal_tls_make_room(session, 2 * WEIR_INTERNAL_TLS_OVERHEAD, wait);
+  if (result == 0) result = weir_internal_tls_reserve(session);
+  session->data_was_sent = data_is_sent(session);
+  if (result < 0) return forgive(session, result);
+  weir_internal_tls_enter(session, false);
+  // Its result only tells whether the peer has ended, too.
+  (void)SSL_shutdown(session->ssl);
+  ERR_clear_error();
+  session->entered = false;
+  session->has_ended = true;
+  return forgive(session, weir_internal_tls_hand_over(session));
 }
 
 // Waits until the connection below has sent everything. It does so without us as well, so that
@@ -95,49 +155,14 @@ static int await_sent(weir_internal_tls_session *session) {
   return 0;
 }
 
-static int secure_write(void *context, const void *data, size_t size, bool wait) {
-  weir_internal_tls_session *session = session_of(context);
-  if (session->broken < 0) return session->broken;
-  if (session->has_ended) return -EPIPE;
-  const size_t most = WEIR_INTERNAL_TLS_RECORD;
-  size_t sealed = size < most ? size : most;
-  int result = weir_internal_tls_make_room(session, sealed + WEIR_INTERNAL_TLS_OVERHEAD, wait);
-  if (result == 0) result = look_at_input(session);
-  if (result == 0) result = seal(session, data, sealed);
-  if (result == (int)size && wait) {
-    int sent = await_sent(session);
-    if (sent < 0) return sent;
-  }
-  return result;
-}
-
-// That a peer who is gone did not get close_notify, or a session ticket, but all data, is no loss.
-static int forgive(const weir_internal_tls_session *session, int result) {
-  bool is_gone = result == -EPIPE || result == -ECONNRESET;
-  return is_gone && session->data_was_sent ? 0 : result;
-}
-
-static int send_close_notify(weir_internal_tls_session *session, bool wait) {
-  int result = weir_internal_tls_make_room(session, 2 * WEIR_INTERNAL_TLS_OVERHEAD, wait);
-  if (result == 0) result = weir_internal_tls_reserve(session);
-  const weir_write_channel *output = &session->below->writer;
-  session->data_was_sent = output->gone - output->lost >= session->data_end;
-  if (result < 0) return forgive(session, result);
-  weir_internal_tls_enter(session, false);
-  // Its result only tells whether the peer has ended, too.
-  (void)SSL_shutdown(session->ssl);
-  ERR_clear_error();
-  session->entered = false;
-  session->has_ended = true;
-  return forgive(session, weir_internal_tls_hand_over(session));
-}
-
 static int secure_finish(void *context, bool wait) {
   weir_internal_tls_session *session = session_of(context);
   if (session->broken < 0) return session->broken;
   int result = session->has_ended ? 0 : send_close_notify(session, wait);
   if (result < 0 || !wait) return result;
-  return forgive(session, await_sent(session));
+  result = await_sent(session);
+  session->data_was_sent = data_is_sent(session);
+  return forgive(session, result);
 }
 
 // The end
@@ -162,8 +187,10 @@ static void below_ended(weir_internal_closer *closer, int result) {
   }
 }
 
-// Begins to close the connection below.
-static void close_below(weir_internal_tls_session *session) {
+// Begins to close the connection below, which may take as long as our own close, and |most|.
+static void close_below(weir_internal_tls_session *session, int64_t most) {
+  int64_t timeout = session->above->close_timeout;
+  session->below->close_timeout = timeout < most ? timeout : most;
   session->closing = true;
   session->closer.ended = below_ended;
   int result = weir_internal_connection_close_for(session->below, &session->closer);
@@ -172,7 +199,7 @@ static void close_below(weir_internal_tls_session *session) {
 
 static void linger(void *context) {
   weir_internal_tls_session *session = session_of(context);
-  if (session->below != NULL && !session->closing) close_below(session);
+  if (session->below != NULL && !session->closing) close_below(session, WEIR_FOREVER);
   session->lingering = session->below != NULL;
   if (!session->lingering) weir_internal_connection_lingered(session->above);
 }
@@ -184,9 +211,9 @@ static bool stop(void *context) {
   session->lingering = false;
   bool expired = session->above->expired;
   if (!session->closing) {
-    int64_t most = session->broken < 0 && !expired ? ALERT_TIMEOUT : 0;
-    if (session->below->close_timeout > most) session->below->close_timeout = most;
-    close_below(session);
+    bool has_alert = session->broken < 0 && !expired;
+    if (has_alert) (void)weir_internal_tls_hand_over_rest(session);
+    close_below(session, has_alert ? ALERT_TIMEOUT : 0);
   } else if (expired) {
     weir_internal_connection_hurry(session->below);
   }
@@ -219,7 +246,13 @@ static const weir_custom_operations operations = {
     .release = release,
 };
 
-static const weir_internal_custom_layer layer = {await_read, linger, stop};
+static const weir_internal_custom_layer layer = {
+    .await_read = await_read,
+    .flush = secure_flush,
+    .cause = cause,
+    .linger = linger,
+    .stop = stop,
+};
 
 int weir_internal_tls_secure_connection(weir_connection **out, weir_internal_tls_session *session) {
   const weir_connection *below = session->below;
@@ -237,5 +270,6 @@ int weir_internal_tls_secure_connection(weir_connection **out, weir_internal_tls
 }
 
 weir_internal_tls_session *weir_internal_tls_session_of(const weir_connection *connection) {
+  if (connection == NULL) return NULL;
   return (weir_internal_tls_session *)weir_internal_custom_context(connection, secure_read);
 }

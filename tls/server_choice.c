@@ -15,6 +15,13 @@ static weir_tls_context *context_of(const weir_internal_tls_handshake *handshake
   return (weir_tls_context *)(void *)handshake->settings;
 }
 
+// Whether hosts or addresses may be called so. The latter must not be sent (RFC 6066, 3), and are
+// by some. What passes can be put into logs.
+static bool may_be_name(const char *name) {
+  const char *known = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:";
+  return name[strspn(name, known)] == '\0';
+}
+
 static char lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c; }
 
 // What the hello says is gone when BoringSSL has been left, so it is copied: the name in lower case
@@ -22,7 +29,8 @@ static char lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') 
 static int copy_hello(weir_internal_tls_state *state, const SSL_CLIENT_HELLO *hello) {
   const char *name = SSL_get_servername(hello->ssl, TLSEXT_NAMETYPE_host_name);
   state->has_server_name = name != NULL;
-  if (name == NULL) name = "";
+  state->name_is_wrong = name != NULL && !may_be_name(name);
+  if (name == NULL || state->name_is_wrong) name = "";
   int result = weir_buffer_append(&state->hello, weir_bytes_of(name, strlen(name) + 1));
   if (result < 0) return result;
   for (size_t i = 0; i < state->hello.size; i++) state->hello.data[i] = lower(state->hello.data[i]);
@@ -97,11 +105,16 @@ static weir_tls_credential *pick(const weir_internal_tls_credentials *set, const
   return set->count > 0 ? set->all[0] : NULL;
 }
 
-// Sessions are resumed under the name only under which they began. Who vouches for clients is part
-// of the context, whose tickets no other context can read.
-static int bind_sessions(SSL *ssl, const char *name) {
+// Sessions are resumed only under the name under which they began, and where clients are asked as
+// they were then: contexts may share their ticket keys.
+static int bind_sessions(const weir_tls_context *context, SSL *ssl, const char *name) {
   uint8_t digest[SHA256_DIGEST_LENGTH];
-  SHA256((const uint8_t *)name, strlen(name), digest);
+  const uint8_t asked = (uint8_t)context->client_authentication;
+  SHA256_CTX hash;
+  SHA256_Init(&hash);
+  SHA256_Update(&hash, &asked, sizeof asked);
+  SHA256_Update(&hash, name, strlen(name));
+  SHA256_Final(digest, &hash);
   return SSL_set_session_id_context(ssl, digest, sizeof digest) == 1 ? 0 : -ENOMEM;
 }
 
@@ -116,7 +129,7 @@ static enum ssl_select_cert_result_t show(weir_internal_tls_handshake *handshake
   // Whom nothing can be shown to is refused a little later, where the alert can be chosen.
   if (state->credential == NULL) return ssl_select_cert_success;
   if (weir_internal_tls_credential_use(handshake->ssl, state->credential) == 0 &&
-      bind_sessions(handshake->ssl, state->hello.data) == 0) {
+      bind_sessions(context_of(handshake), handshake->ssl, state->hello.data) == 0) {
     return ssl_select_cert_success;
   }
   weir_internal_tls_refuse(handshake, -ENOMEM, "no memory for a handshake");
@@ -134,6 +147,7 @@ static enum ssl_select_cert_result_t select_certificate(const SSL_CLIENT_HELLO *
     weir_internal_tls_refuse(handshake, -ENOMEM, "no memory for a handshake");
     return ssl_select_cert_error;
   }
+  if (state->name_is_wrong) return ssl_select_cert_success;
   if (context_of(handshake)->choose == NULL) return show(handshake, hello);
   state->choice.asked = true;
   handshake->task = ask;
@@ -149,7 +163,10 @@ static int accept_name(SSL *ssl, int *out_alert, void *argument) {
   if (state->credential != NULL) return SSL_TLSEXT_ERR_OK;
   int answer = state->choice.answer;
   const char *name = state->has_server_name ? state->hello.data : "";
-  if (answer < 0) {
+  if (state->name_is_wrong) {
+    weir_internal_tls_refuse(handshake, WEIR_E_TLS_PROTOCOL,
+                             "no server can have the name that the client sent");
+  } else if (answer < 0) {
     weir_internal_tls_refuse(handshake, answer, "no credential was chosen for \"%.100s\": %s", name,
                              weir_error_message(answer));
   } else {

@@ -219,6 +219,42 @@ TEST_F(ServerChoiceTest, WhatTheUserChoseMayBeClosedAtOnce) {
   });
 }
 
+// Names end up in logs, and in what the user makes of them.
+TEST_F(ServerChoiceTest, ANameThatNobodyCanHave) {
+  int asked = 0;
+  Chooser chooser;
+  chooser.choose = [&](const weir_tls_client_hello &, weir_tls_credential **) {
+    return ++asked, 0;
+  };
+  weir_tls_context_builder builder = {};
+  builder.choose = Chooser::Choose;
+  builder.choose_argument = &chooser;
+  TlsContext context = MakeTlsContext({*rsa_}, builder);
+  for (const char *name : {"../../a.test", "a.test\n2026 root logged in", "a.test\x1b[31m", "a b",
+                           "\xc3\xa4.test", "%s"}) {
+    ExpectRun([&] {
+      BareTlsOptions client;
+      client.tune = [&](SSL *ssl) { SSL_set_tlsext_host_name(ssl, name); };
+      BareEnd bare;
+      TlsEnd server = MeetBareClient(client, context.get(), &bare);
+      EXPECT_EQ(WEIR_E_TLS_PROTOCOL, server.handshake) << name;
+      EXPECT_EQ(0u, std::string(server.failure.text).find("no server can have the name"))
+          << server.failure.text;
+      EXPECT_EQ(std::string::npos, std::string(server.failure.text).find(name));
+      EXPECT_EQ(SSL_AD_UNRECOGNIZED_NAME, bare.alert) << name;
+      return 0;
+    });
+  }
+  EXPECT_EQ(0, asked);
+  // An address must not be sent, but harms nobody.
+  ExpectRun([&] {
+    EXPECT_EQ(rsa_->leaf.Der(), Shown(context.get(), "127.0.0.1"));
+    EXPECT_EQ(rsa_->leaf.Der(), Shown(context.get(), "::1"));
+    return 0;
+  });
+  EXPECT_EQ(2, asked);
+}
+
 TEST_F(ServerChoiceTest, TheUserRefuses) {
   Chooser chooser;
   int answer = -ENOENT;
@@ -236,6 +272,8 @@ TEST_F(ServerChoiceTest, TheUserRefuses) {
       EXPECT_EQ(SSL_AD_UNRECOGNIZED_NAME, meeting.server.failure.alert);
       EXPECT_EQ(WEIR_E_TLS_ALERT, meeting.client.handshake);
       EXPECT_EQ(SSL_AD_UNRECOGNIZED_NAME, meeting.client.failure.alert);
+      answer = -EAGAIN;  // which is nobody's to wait for
+      EXPECT_EQ(-EAGAIN, Meet(options.get(), context.get()).server.handshake);
       answer = 0;  // and chooses nothing, nor has the context anything
       meeting = Meet(options.get(), context.get());
       EXPECT_EQ(WEIR_E_TLS_NO_AGREEMENT, meeting.server.handshake);

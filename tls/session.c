@@ -71,15 +71,23 @@ weir_internal_tls_handshake *weir_internal_tls_handshake_of(const SSL *ssl) {
   return session == NULL ? NULL : session->handshake;
 }
 
-void weir_internal_tls_enter(weir_internal_tls_session *session, bool reads) {
-  assert(!session->entered);
-  session->entered = true;
-  ERR_clear_error();
-  if (!reads) return;
+// An error of others would be taken for ours. To look is much cheaper than to clear.
+static void forget_errors(void) {
+  if (ERR_peek_error() != 0) ERR_clear_error();
+}
+
+static void lend_input(weir_internal_tls_session *session) {
   weir_read_channel *reader = &session->below->reader;
   size_t held = weir_internal_reader_held(reader);
   session->input_size = held < INPUT_SIZE ? held : INPUT_SIZE;
   session->input = weir_internal_reader_span(reader, session->input_size).data;
+}
+
+void weir_internal_tls_enter(weir_internal_tls_session *session, bool reads) {
+  assert(!session->entered);
+  session->entered = true;
+  forget_errors();
+  if (reads) lend_input(session);
 }
 
 // Counts as read below what BoringSSL has read.
@@ -97,14 +105,39 @@ static void take_input(weir_internal_tls_session *session) {
   session->input_size = 0;
 }
 
+size_t weir_internal_tls_read_on(weir_internal_tls_session *session, char *out, size_t size) {
+  if (!session->may_read_on) return 0;
+  session->may_read_on = false;
+  take_input(session);
+  int result = weir_internal_tls_receive(session, out, size);
+  forget_errors();
+  lend_input(session);
+  // A failure stays, and the next look finds it.
+  return result > 0 ? (size_t)result : 0;
+}
+
 static int fail(weir_internal_tls_session *session, int code) {
   session->broken = weir_internal_tls_describe(session, code);
+  // In TLS 1.3 a server may refuse a client behind the handshake.
+  weir_internal_tls_forget_sessions(session->ssl);
   return session->broken;
+}
+
+// Whether the stream below may be over here without close_notify. Nobody ends one within a record.
+static bool may_end_here(const weir_internal_tls_session *session) {
+  return session->settings->allow_truncation && !SSL_has_pending(session->ssl);
+}
+
+// The stream below has ended. Writing goes on, should that be of any use.
+static int end_of_input(weir_internal_tls_session *session) {
+  if (!may_end_here(session)) return weir_internal_tls_describe(session, WEIR_E_TLS_TRUNCATED);
+  session->peer_has_ended = true;
+  return 0;
 }
 
 int weir_internal_tls_leave(weir_internal_tls_session *session, int result) {
   int error = SSL_get_error(session->ssl, result);
-  session->entered = false;
+  session->entered = session->may_read_on = false;
   take_input(session);
   switch (error) {
     case SSL_ERROR_NONE:
@@ -123,8 +156,7 @@ int weir_internal_tls_leave(weir_internal_tls_session *session, int result) {
       return -EINPROGRESS;
     case SSL_ERROR_SYSCALL:
       if (session->out_of_memory) return fail(session, -ENOMEM);
-      // Writing goes on, should that be of any use.
-      if (session->input_ended) return weir_internal_tls_describe(session, WEIR_E_TLS_TRUNCATED);
+      if (session->input_ended) return end_of_input(session);
       return fail(session, WEIR_E_TLS_LIBRARY);
     default:
       return fail(session, WEIR_E_TLS_PROTOCOL);

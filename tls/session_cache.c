@@ -88,3 +88,14 @@ SSL_SESSION *weir_internal_tls_session_cache_take(weir_internal_tls_session_cach
   pthread_mutex_unlock(&cache->mutex);
   return session;
 }
+
+void weir_internal_tls_session_cache_forget(weir_internal_tls_session_cache *cache,
+                                            const char *name) {
+  pthread_mutex_lock(&cache->mutex);
+  for (weir_internal_link *link = cache->sessions.next; link != &cache->sessions;) {
+    entry *found = entry_of(link);
+    link = link->next;
+    if (strcmp(found->name, name) == 0) drop(cache, found);
+  }
+  pthread_mutex_unlock(&cache->mutex);
+}

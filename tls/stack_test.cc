@@ -7,22 +7,11 @@
 
 #include "testing/expect_coroutine.h"
 #include "testing/leak_checked_test.h"
+#include "testing/sanitizers.h"
 #include "testing/secure_pair.h"
 
 namespace weir_testing {
 namespace {
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kCanMeasure = false;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-constexpr bool kCanMeasure = false;
-#else
-constexpr bool kCanMeasure = true;
-#endif
-#else
-constexpr bool kCanMeasure = true;
-#endif
 
 constexpr size_t kStack = 64 * 1024;
 constexpr size_t kMost = kStack / 2;
@@ -83,7 +72,7 @@ INSTANTIATE_TEST_SUITE_P(Kinds, Stack, testing::ValuesIn(Cases()),
                          [](const auto &test) { return NameOf(test.param); });
 
 TEST_P(Stack, HalfOfItIsMoreThanEnough) {
-  if (!kCanMeasure) GTEST_SKIP() << "a sanitizer has stacks of its own";
+  if (kHasSanitizer) GTEST_SKIP() << "a sanitizer has stacks of its own";
   const TestAuthority &authority = SecureWorld::authority();
   TlsTrust trust = MakeTlsTrust(authority.root());
   weir_tls_options_builder client = {};
@@ -125,6 +114,76 @@ TEST_P(Stack, HalfOfItIsMoreThanEnough) {
   EXPECT_LT(1024u, near) << "this measures nothing";
   RecordProperty("client", static_cast<int>(near));
   RecordProperty("server", static_cast<int>(far));
+}
+
+class StackOfTheRest : public LeakCheckedTest {
+ protected:
+  void SetUp() override {
+    LeakCheckedTest::SetUp();
+    if (kHasSanitizer) GTEST_SKIP() << "a sanitizer has stacks of its own";
+  }
+
+  // Has both ends of |pair| made secure, and expects that it takes no more than it may.
+  static void ShakeHands(const SecureWorld &world, SecurePair *pair) {
+    size_t far = 0;
+    weir_job *job = LaunchJob([&] {
+      far = Measure([&] { pair->far_result = weir_tls_server(&pair->far, world.context()); });
+      return 0;
+    });
+    size_t near =
+        Measure([&] { pair->near_result = weir_tls_client(&pair->near, world.options()); });
+    EXPECT_EQ(0, EndOf(job));
+    EXPECT_LT(near, kMost);
+    EXPECT_LT(far, kMost);
+  }
+};
+
+TEST_F(StackOfTheRest, ResumptionAndASecondLayer) {
+  for (weir_tls_version version : {WEIR_TLS_1_2, WEIR_TLS_1_3}) {
+    SecureWorld world(version);
+    ExpectRun([&] {
+      for (int i = 0; i < 2; i++) {
+        SecurePair pair = MakeWire(Wire::kPipe);
+        for (int layer = 0; layer < 2; layer++) {
+          ShakeHands(world, &pair);
+          EXPECT_EQ(0, pair.near_result);
+          EXPECT_EQ(0, pair.far_result);
+          EXPECT_EQ(0, Send(pair.far, "ticket"));
+          EXPECT_EQ("ticket", Receive(pair.near, 6));
+        }
+        CloseSecurePair(&pair);
+      }
+      return 0;
+    });
+  }
+}
+
+TEST_F(StackOfTheRest, ARefusal) {
+  weir_tls_options_builder builder = {};
+  builder.server_name = "another.test";
+  SecureWorld world({}, {}, builder);
+  ExpectRun([&] {
+    SecurePair pair = MakeWire(Wire::kPipe);
+    ShakeHands(world, &pair);
+    EXPECT_EQ(WEIR_E_TLS_CERTIFICATE, pair.near_result);
+    EXPECT_EQ(WEIR_E_TLS_ALERT, pair.far_result);
+    return 0;
+  });
+}
+
+TEST_F(StackOfTheRest, WhatIsMadeInACoroutine) {
+  const TestAuthority &authority = SecureWorld::authority();
+  for (KeyKind key : {KeyKind::kP256, KeyKind::kP384, KeyKind::kEd25519, KeyKind::kRsa2048}) {
+    const Credential credential = authority.Make(Defect::kNone, Role::kServer, key);
+    ExpectRun([&] {
+      EXPECT_LT(Measure([&] {
+                  TlsOptions options = MakeTlsOptions(authority.root());
+                  TlsContext context = MakeTlsContext({credential});
+                }),
+                kMost);
+      return 0;
+    });
+  }
 }
 
 }  // namespace

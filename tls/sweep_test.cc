@@ -85,6 +85,15 @@ void ExpectPrefix(const Outcome &outcome, const std::string &sent) {
   }
 }
 
+void ExpectWhole(const Exchange &exchange) {
+  EXPECT_EQ(0, exchange.client.handshake);
+  EXPECT_EQ(0, exchange.server.handshake);
+  EXPECT_EQ(kAnswer, exchange.client.received);
+  EXPECT_EQ(kQuestion, exchange.server.received);
+  EXPECT_EQ(WEIR_E_END_OF_STREAM, exchange.client.read);
+  EXPECT_EQ(WEIR_E_END_OF_STREAM, exchange.server.read);
+}
+
 class Sweep : public LeakCheckedTest, public ::testing::WithParamInterface<weir_tls_version> {
  protected:
   void TearDown() override {
@@ -130,6 +139,35 @@ TEST_P(Sweep, EndOfWhatTheClientGetsAtEveryByte) {
   }
 }
 
+// Where that is allowed, it is so between records only.
+TEST_P(Sweep, EndThatIsAllowedAtEveryByte) {
+  weir_tls_terms terms = {};
+  terms.min_version = terms.max_version = GetParam();
+  terms.allow_truncation = true;
+  weir_tls_options_builder builder = {};
+  builder.no_resumption = true;
+  SecureWorld lenient(terms, terms, builder);
+  bool was_cut = true;
+  int in_peace = 0;
+  for (size_t at = 0; was_cut; at++) {
+    SCOPED_TRACE(at);
+    Middle::Direction to_client;
+    to_client.cut_after = at;
+    Exchange exchange = RunExchange(lenient, to_client, {});
+    was_cut = exchange.to_client.was_cut;
+    int end = exchange.client.handshake < 0 ? exchange.client.handshake : exchange.client.read;
+    if (was_cut && end == WEIR_E_END_OF_STREAM) {
+      in_peace++;
+    } else {
+      EXPECT_EQ(was_cut ? WEIR_E_TLS_TRUNCATED : WEIR_E_END_OF_STREAM, end) << weir_error_name(end);
+    }
+    if (HasFailure()) return;
+  }
+  // Before the answer, behind it, and behind each ticket.
+  EXPECT_LE(1, in_peace);
+  EXPECT_GE(4, in_peace);
+}
+
 TEST_P(Sweep, EndOfWhatTheServerGetsAtEveryByte) {
   bool was_cut = true;
   for (size_t at = 0; was_cut; at++) {
@@ -165,18 +203,31 @@ TEST_P(Sweep, AChangeOfEveryByte) {
   }
 }
 
+// Any two parts of what is sent arrive apart, both of every flight among them.
+TEST_P(Sweep, EverySplitInTwo) {
+  for (bool of_client : {true, false}) {
+    bool was_split = true;
+    for (size_t at = 1; was_split; at++) {
+      SCOPED_TRACE(at);
+      Middle::Direction to_client, to_server;
+      (of_client ? to_client : to_server).split_at = at;
+      Exchange exchange = RunExchange(world(), to_client, to_server);
+      was_split = of_client ? exchange.to_client.was_split : exchange.to_server.was_split;
+      ExpectWhole(exchange);
+      if (!was_split) {
+        EXPECT_LT(300u, at) << "this is no exchange";
+      }
+      if (HasFailure()) return;
+    }
+  }
+}
+
 TEST_P(Sweep, PiecesOfEverySize) {
   for (size_t piece : {1, 2, 3, 4, 5, 6, 7, 11, 64, 255, 1000}) {
     SCOPED_TRACE(piece);
     Middle::Direction pieces;
     pieces.piece = piece;
-    Exchange exchange = RunExchange(world(), pieces, pieces);
-    EXPECT_EQ(0, exchange.client.handshake);
-    EXPECT_EQ(0, exchange.server.handshake);
-    EXPECT_EQ(kAnswer, exchange.client.received);
-    EXPECT_EQ(kQuestion, exchange.server.received);
-    EXPECT_EQ(WEIR_E_END_OF_STREAM, exchange.client.read);
-    EXPECT_EQ(WEIR_E_END_OF_STREAM, exchange.server.read);
+    ExpectWhole(RunExchange(world(), pieces, pieces));
   }
 }
 

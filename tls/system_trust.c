@@ -24,7 +24,7 @@ static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static weir_tls_trust system_trust;
 
 static const char *find_place(void) {
-  const char *named = getenv("SSL_CERT_FILE");
+  const char *named = secure_getenv("SSL_CERT_FILE");
   if (named != NULL && named[0] != '\0') return named;
   for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
     if (access(places[i], R_OK) == 0) return places[i];

@@ -17,11 +17,12 @@
 // WEIR_E_TLS_TRUNCATED.
 //
 // What was written leaves in records of up to 16 KiB at weir_flush, when auto-flush sends it, or
-// when the channel is full; so small writes share a record. A flush that is cut short when all is
-// sealed and the rest only waits for the peer returns 0; the loop sends it. Reading and writing are
-// independent of each other and may happen in two coroutines. Keys are replaced when they have been
-// used long enough; the peer's wish to do so, and its alerts, are seen by those who only write as
-// well. A connection that is idle holds no buffers.
+// when the channel is full; so small writes share a record. What is sealed in one belongs to the
+// connection below and leaves, whatever happens to the writer: weir_flush waits for that, too, but
+// weir_write_pending does not count it. Reading and writing are independent of each other and may
+// happen in two coroutines. Keys are replaced when they have been used long enough; the peer's wish
+// to do so, and its alerts, are seen by those who only write as well, as long as no data stands
+// unread before them. A connection that is idle holds no buffers.
 //
 // Besides what weir/read_channel.h and weir/write_channel.h name, reads and writes return
 // WEIR_E_TLS_TRUNCATED (reads only), WEIR_E_TLS_PROTOCOL when the peer breaks the protocol or what
@@ -72,7 +73,8 @@ extern "C" {
 // On success *connection is another one, with the addresses and the host of the former, which now
 // belongs to it; channels of the former, and spans from them, must not be used any more. On failure
 // *connection is closed and NULL, the peer having been told why (the alert is sent, and the peer
-// given a second to read it), except for -EINVAL and -EXDEV, with which nothing is done.
+// given a second to read it); except for misuse, -EINVAL and -EXDEV as told below, with which
+// nothing is done and *connection stays as it was.
 //
 // Returns 0; -ECANCELED; -ETIMEDOUT when the handshake's timeout or a deadline passed;
 // WEIR_E_CLOSED or -ECONNABORTED when another coroutine closed or aborted the connection meanwhile;
@@ -80,9 +82,10 @@ extern "C" {
 // certificate was refused; WEIR_E_TLS_ALERT when the server refused; WEIR_E_TLS_NO_AGREEMENT when
 // there is no version, cipher suite, group or application protocol in common;
 // WEIR_E_TLS_PROTOCOL, also when the peer does not speak TLS at all; WEIR_E_TLS_TRUNCATED when the
-// stream ended; WEIR_E_TLS_NO_ROOTS; WEIR_E_TLS_LIBRARY; what a check returned; what the connection
-// below reports (-ECONNRESET, ...); -ENOSPC with less than 24 KiB of stack left; -ENOMEM; -EINVAL
-// outside a coroutine, or when there is no name to check, or one that cannot be a certificate's.
+// stream ended; what weir_tls_trust_system returns; WEIR_E_TLS_LIBRARY; what a check returned; what
+// the connection below reports (-ECONNRESET, ...); -ENOSPC with less than 24 KiB of stack left;
+// -ENOMEM; -EINVAL outside a coroutine, or when there is no name to check, or one that cannot be a
+// certificate's.
 WEIR_MUST_USE int weir_tls_client(weir_connection **connection, const weir_tls_options *options);
 
 // weir_tls_server makes *connection a secure connection to its peer, which must be a TLS client, in
@@ -119,6 +122,7 @@ weir_bytes weir_tls_peer_certificate(const weir_connection *connection, size_t n
 enum weir_tls_verify_result {
   WEIR_TLS_VERIFY_WEAK_KEY = 1001,        // RSA of less than 2048 bits, or a curve hardly known
   WEIR_TLS_VERIFY_WEAK_SIGNATURE = 1002,  // SHA-1 and the like
+  WEIR_TLS_VERIFY_UNREADABLE = 1003,      // no certificate as RFC 5280 has it
 };
 
 typedef struct weir_tls_failure {

@@ -46,7 +46,9 @@ typedef enum weir_tls_client_authentication {
 
 // What a client has said at the beginning. Everything lives as long as the call.
 typedef struct weir_tls_client_hello {
-  const char *server_name;      // in lower case; NULL: none was named
+  // In lower case; NULL: none was named. Letters, digits, '-', '_', '.' and ':' only: a client that
+  // sends anything else is refused before anybody is asked.
+  const char *server_name;
   const weir_bytes *protocols;  // that it offers (ALPN), the preferred one first
   size_t protocol_count;
 } weir_tls_client_hello;
@@ -58,6 +60,14 @@ typedef struct weir_tls_client_hello {
 // unrecognized_name.
 typedef int (*weir_tls_choose)(void *argument, const weir_tls_client_hello *hello,
                                weir_tls_credential **out);
+
+// A key for session tickets (RFC 5077): random bytes, as secret as a private key. Whoever has it
+// can read what was recorded of TLS 1.2 sessions that were given a ticket under it. The first 16
+// bytes name the key, and are sent with each ticket.
+enum { WEIR_TLS_TICKET_KEY_SIZE = 48, WEIR_TLS_TICKET_KEYS_AT_MOST = 16 };
+typedef struct weir_tls_ticket_key {
+  unsigned char bytes[WEIR_TLS_TICKET_KEY_SIZE];
+} weir_tls_ticket_key;
 
 // All zero is the default. Texts are copied, what is counted is held.
 typedef struct weir_tls_context_builder {
@@ -79,6 +89,12 @@ typedef struct weir_tls_context_builder {
   // name that began them, which are encrypted under keys of this context that are replaced every
   // two days.
   bool no_resumption;
+  // Other keys for that, which are copied: with the same ones several servers behind one address,
+  // or one before and after a restart, resume each other's sessions. New tickets are encrypted
+  // under the first; those under the others are good for a session more, and then replaced by new
+  // ones. They stay until weir_tls_context_replace_ticket_keys. Default none.
+  const weir_tls_ticket_key *ticket_keys;
+  size_t ticket_key_count;  // at most WEIR_TLS_TICKET_KEYS_AT_MOST
 } weir_tls_context_builder;
 
 typedef struct weir_tls_context weir_tls_context;
@@ -87,7 +103,8 @@ typedef struct weir_tls_context weir_tls_context;
 // weir_tls_context_close; on failure it is NULL, and weir_tls_last_failure(NULL) says what is
 // wrong. Does not suspend. Returns 0; -EINVAL when there is no credential and no |choose|, when
 // clients are asked and there is no |client_trust|, or the other way round, for a check of clients
-// who are not asked, or for what weir_tls_options_build refuses; -ENOMEM.
+// who are not asked, for ticket keys without resumption, or for what
+// weir_tls_context_replace_ticket_keys and weir_tls_options_build refuse; -ENOMEM.
 WEIR_MUST_USE int weir_tls_context_build(weir_tls_context **out,
                                          const weir_tls_context_builder *builder);
 
@@ -97,6 +114,16 @@ WEIR_MUST_USE int weir_tls_context_build(weir_tls_context **out,
 // credentials; -ENOMEM. On failure nothing has changed.
 WEIR_MUST_USE int weir_tls_context_replace_credentials(weir_tls_context *context,
                                                        weir_tls_credential *const *credentials,
+                                                       size_t count);
+
+// weir_tls_context_replace_ticket_keys makes |keys| the ticket keys of |context|, all at once,
+// which must have been built with some. To replace a key, let all servers accept the next one
+// behind their present one, then let them use it and accept the former one behind it, and drop that
+// after a day, when no ticket under it is good any more. May be called on any thread at any time.
+// Does not suspend. Returns 0, or -EINVAL for no keys, more than 16, two of the same name, or a
+// context without. On failure nothing has changed.
+WEIR_MUST_USE int weir_tls_context_replace_ticket_keys(weir_tls_context *context,
+                                                       const weir_tls_ticket_key *keys,
                                                        size_t count);
 
 // weir_tls_context_close lets go of |context|, which is freed when no connection uses it any more.

@@ -46,9 +46,9 @@ typedef struct weir_tls_credential_options {
 // The caller closes *out with weir_tls_credential_close; on failure it is NULL. Returns 0;
 // WEIR_E_TLS_PEM when a text is not PEM, holds something else, or ends within a block;
 // WEIR_E_TLS_CHAIN when it holds no certificate, one that cannot be read or is too weak to be
-// accepted anywhere, or one that does not sign the one before it; WEIR_E_TLS_KEY when there is no
-// key, or more than one, or one that is encrypted, of another kind or too small, or belongs to
-// another certificate; -ENOMEM.
+// accepted anywhere, one that does not sign the one before it, or a first one whose key may not
+// sign (keyUsage); WEIR_E_TLS_KEY when there is no key, or more than one, or one that is encrypted,
+// of another kind or too small, or belongs to another certificate; -ENOMEM.
 WEIR_MUST_USE int weir_tls_credential_create(weir_tls_credential **out, weir_bytes chain,
                                              weir_bytes key,
                                              const weir_tls_credential_options *options);
@@ -84,11 +84,11 @@ WEIR_MUST_USE int weir_tls_trust_load(weir_tls_trust **out, const char *path);
 
 // weir_tls_trust_system stores the system's roots: of the first file that exists of those in which
 // the distributions keep them (/etc/ssl/certs/ca-certificates.crt and the like), or of the one that
-// the environment variable SSL_CERT_FILE names. They are read once in the process, as
-// weir_tls_credential_load does, and then shared; certificates in them that cannot be read are
-// passed over. The caller closes *out with weir_tls_trust_close. Returns 0; WEIR_E_TLS_NO_ROOTS
-// when there is no such file or no certificate in it, and the next call looks again; or as
-// weir_tls_trust_load.
+// the environment variable SSL_CERT_FILE names (not in programs with privileges, secure_getenv(3)).
+// They are read once in the process, as weir_tls_credential_load does, and then shared;
+// certificates in them that cannot be read are passed over. The caller closes *out with
+// weir_tls_trust_close. Returns 0; WEIR_E_TLS_NO_ROOTS when there is no such file or no certificate
+// in it, and the next call looks again; or as weir_tls_trust_load.
 WEIR_MUST_USE int weir_tls_trust_system(weir_tls_trust **out);
 
 // weir_tls_trust_close lets go of |trust|, which is freed when nobody uses it any more. From any

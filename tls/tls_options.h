@@ -39,17 +39,22 @@ typedef struct weir_tls_terms {
   weir_tls_version max_version;  // default WEIR_TLS_1_3
   // Application protocols (ALPN, RFC 7301), the preferred one first, ended by NULL; each has 1 to
   // 255 bytes. Default none, and then none is negotiated. A server that has a list, and a client
-  // that offers none of it, do not come together.
+  // that offers others only, do not come together; one that offers none at all is let in.
   const char *const *protocols;
   // Groups for the key exchange, the preferred one first, separated by colons. Default
   // X25519MLKEM768, where the linked BoringSSL has it, X25519, P-256 and P-384. A list without one
   // of the last two shuts out TLS 1.2 peers with a certificate on that curve.
   const char *groups;
   int64_t handshake_timeout;  // nanoseconds; default 10 seconds; WEIR_FOREVER: none
-  // A peer that ends its stream without close_notify has ended it in peace. Off by default: it is
-  // WEIR_E_TLS_TRUNCATED, because anybody on the line can end a stream so.
+  // Bytes that the message with the peer's certificates may have; a larger one is refused with
+  // WEIR_E_TLS_PROTOCOL. Default 24 KiB, which is several times what is usual; from 16 KiB, which
+  // all other messages may have, to 1 MiB. A peer of whom nothing is known yet can make us hold as
+  // much, and half as much again, for as long as the handshake may take.
+  size_t certificates_limit;
+  // A peer that ends its stream without close_notify, between two records, has ended it in peace.
+  // Off by default: it is WEIR_E_TLS_TRUNCATED, because anybody on the line can end a stream so.
   bool allow_truncation;
-  // Full-duplex records sent under one key before it is replaced, in TLS 1.3; default 2^23, which
+  // Records sent under one key before it is replaced, in TLS 1.3; default 2^23, which
   // is well below what AES-GCM bears (RFC 8446, 5.5).
   uint64_t rekey_after;
   // Gets each line of the key log (draft-ietf-tls-keylogfile), without a newline, with which
@@ -76,7 +81,7 @@ typedef struct weir_tls_options_builder {
   void *check_argument;
   // Called instead of the built-in check, which is then not made at all. Only for those who know
   // better, and check everything: chain, validity, purpose and name. |check_argument| is its
-  // argument, too; at most one of the two checks may be set.
+  // argument, too; at most one of the two checks may be set, and no |trust|.
   weir_tls_check dangerous_check_instead;
   bool require_protocol;  // a server that chooses none of |protocols| is refused
   bool no_resumption;     // every handshake is a full one
@@ -89,8 +94,9 @@ typedef struct weir_tls_options weir_tls_options;
 // with weir_tls_options_close; on failure it is NULL, and weir_tls_last_failure(NULL) says what is
 // wrong. Does not suspend. Returns 0; -EINVAL for a server name that is no host name and no
 // address, an empty or too long protocol, versions that are unknown or in the wrong order, groups
-// that the linked BoringSSL does not know, two checks, |require_protocol| without protocols, or a
-// negative time; -ENOMEM.
+// that the linked BoringSSL does not know, two checks, |trust| beside |dangerous_check_instead|,
+// |require_protocol| without protocols, a negative time, or a limit for certificates out of range;
+// -ENOMEM.
 WEIR_MUST_USE int weir_tls_options_build(weir_tls_options **out,
                                          const weir_tls_options_builder *builder);
 

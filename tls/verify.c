@@ -19,6 +19,12 @@ static bool is_server(const weir_internal_tls_handshake *handshake) {
   return handshake->settings->is_server;
 }
 
+static bool is_required(const weir_internal_tls_handshake *handshake) {
+  if (!is_server(handshake)) return false;
+  const weir_tls_context *context = (const weir_tls_context *)(const void *)handshake->settings;
+  return context->client_authentication == WEIR_TLS_CLIENT_REQUIRED;
+}
+
 // Asks the user. The chain that was noted belongs to the SSL, which stays as it is meanwhile.
 static int ask(weir_internal_tls_handshake *handshake) {
   const weir_internal_tls_common *common = weir_internal_tls_common_of(handshake);
@@ -67,6 +73,16 @@ static enum ssl_verify_result_t judge(weir_internal_tls_handshake *handshake, ui
   if (state->check.answered) return answer(handshake, out_alert);
   const STACK_OF(CRYPTO_BUFFER) *chain = SSL_get0_peer_certificates(handshake->ssl);
   bool has_chain = chain != NULL && sk_CRYPTO_BUFFER_num(chain) > 0;
+  if (!has_chain && is_required(handshake)) {
+    *out_alert = SSL_AD_CERTIFICATE_REQUIRED;
+    weir_internal_tls_refuse(handshake, WEIR_E_TLS_CERTIFICATE, "the client has no certificate");
+    return ssl_verify_invalid;
+  }
+  if (common->check_instead == NULL && !is_server(handshake) && state->name.text[0] == '\0') {
+    *out_alert = SSL_AD_INTERNAL_ERROR;
+    weir_internal_tls_refuse(handshake, WEIR_E_TLS_LIBRARY, "there is no name to check");
+    return ssl_verify_invalid;
+  }
   if (common->check_instead == NULL && (has_chain || !is_server(handshake)) &&
       weir_internal_tls_check_chain(&handshake->failure, out_alert, chain, state->trust->store,
                                     !is_server(handshake), &state->name) < 0) {

@@ -18,8 +18,8 @@ SECONDS_TO_RUN = 20
 
 # What readers have, or install by themselves, and the shell's own words.
 READERS_COMMANDS = {
-    "apt-get", "bash", "cd", "curl", "docker", "echo", "export", "git", "nc", "printf", "sudo",
-    "telnet", "testssl",
+    "apt-get", "bash", "cd", "cmake", "curl", "docker", "echo", "export", "git", "nc", "ninja",
+    "printf", "sudo", "telnet", "testssl",
 }
 
 
@@ -28,6 +28,7 @@ class Workshop:
 
     def __init__(self, root, folder, headers):
         self.folder = folder
+        self.root = root
         self.headers = [os.path.basename(header) for header in headers]
         checkout.link_public_headers(root, folder, headers)
         libraries = [os.path.abspath(path) for path in os.environ["WEIR_LIBRARIES"].split()]
@@ -46,8 +47,8 @@ class Workshop:
         failure = _run([
             self.compiler, "-std=c11", "-D_GNU_SOURCE", "-g", "-w",
             "-Werror=implicit-function-declaration", "-Werror=incompatible-pointer-types",
-            "-Werror=int-conversion", *self.options, "-I", self.folder, source, "-o", program,
-            *self.libraries,
+            "-Werror=int-conversion", *self.options, "-I", self.folder, "-I", self.root, source,
+            "-o", program, *self.libraries,
         ])
         if failure:
             return f"does not compile:\n{failure}"

@@ -67,7 +67,11 @@ def shell_commands(text):
         if match.group(1) not in ("sh", "bash", "shell"):
             continue
         first = text.count("\n", 0, match.start()) + 2
+        goes_on = False
         for offset, row in enumerate(match.group(3).split("\n")):
+            is_argument, goes_on = goes_on, row.endswith("\\")
+            if is_argument:
+                continue
             # Quoted words are arguments, whatever they contain.
             row = re.sub(r"'[^']*'|\"[^\"]*\"", "quoted", row)
             row = re.sub(r"(^|\s)#.*", "", row.strip()).removeprefix("$ ")

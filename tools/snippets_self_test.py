@@ -62,6 +62,10 @@ class Finding(unittest.TestCase):
         inside = HEADER.replace("Example:", "Example, in a coroutine:")
         self.assertTrue(snippets.in_header("a/a.h", inside)[0].coroutine)
 
+    def test_a_command_on_several_lines(self):
+        text = "```sh\nmake all \\\n    -j 2\nls\n```\n"
+        self.assertEqual(snippets.shell_commands(text), [(2, "make"), (4, "ls")])
+
     def test_shell_commands(self):
         self.assertEqual(snippets.shell_commands(DOCUMENT), [
             (21, "./bazelw"), (22, "printf"), (22, "nc"), (23, "git"), (23, "cd")])

@@ -89,6 +89,10 @@ WEIR_MUST_USE int weir_udp_bind(weir_udp_builder udp, weir_udp_socket **out, con
 // sent for that. Its own address is the option |local_address|, or one that the kernel chooses for
 // the way there. Otherwise as weir_udp_bind, but |host| has to name one address, and |port| is not
 // 0; besides it may be what connect(2) reports, such as -ENETUNREACH.
+//
+// Neither takes names of hosts: a datagram tells nobody which of their addresses answers.
+// weir_resolve (weir/resolve.h) finds these; give one to weir_udp_connect_address or
+// weir_udp_bind_address.
 WEIR_MUST_USE int weir_udp_connect(weir_udp_builder udp, weir_udp_socket **out, const char *host,
                                    uint16_t port);
 

@@ -23,11 +23,16 @@ typedef struct weir_internal_custom_call {
 } weir_internal_custom_call;
 
 // What a connection over another one may do besides what is open to users, so that the one below
-// can belong to it. None suspends but |await_read|.
+// can belong to it. None suspends but |await_read| and |flush|.
 typedef struct weir_internal_custom_layer {
   // Suspends until a |read| that does not wait may do something. Returns 0 or a negative code. It
   // takes the place of every |read| that waits.
   int (*await_read)(void *context);
+  // Suspends until the connection below has sent all that |write| has taken. Returns 0 or a
+  // negative code; what is unsent then leaves all the same.
+  int (*flush)(void *context);
+  // Returns what has broken the layer itself, which reads then say, or 0.
+  int (*cause)(const void *context);
   // As in weir_internal_transport.
   void (*linger)(void *context);
   bool (*stop)(void *context);
@@ -39,7 +44,7 @@ typedef struct weir_internal_custom_connection {
   void *context;
   const weir_internal_custom_layer *layer;  // NULL: a user's
   weir_internal_custom_call reading;
-  weir_internal_custom_call writing;  // or finishing
+  weir_internal_custom_call writing;  // or flushing, or finishing
   // The coroutine of our own.
   bool background;                // it exists
   bool in_flight;                 // it is inside |write| or |finish|
@@ -81,6 +86,7 @@ void weir_internal_custom_interrupt(weir_internal_custom_call *call);
 // The writing operations of the transport (custom_output.c).
 int weir_internal_custom_write(weir_connection *connection, const struct iovec *buffers, int count,
                                bool wait);
+int weir_internal_custom_flush(weir_connection *connection);
 void weir_internal_custom_interrupt_write(weir_connection *connection, int reason);
 int weir_internal_custom_watch_write(weir_connection *connection, weir_internal_watcher *watcher);
 void weir_internal_custom_unwatch_write(weir_connection *connection);

@@ -29,8 +29,8 @@ typedef struct weir_internal_line_ends {
 
 // What is told of each of the 64 bytes of a block is a mask, the lowest bit for the first.
 //
-// The plain forms run on every machine. The others are for x86-64, all of which have SSE2; those with
-// AVX2 take fewer steps, and are chosen at run time where that is worth it.
+// The plain forms run on every machine. The others are for x86-64, all of which have SSE2; those
+// with AVX2 take fewer steps, and are chosen at run time where that is worth it.
 
 static inline uint64_t weir_internal_load_8(const char *bytes) {
   uint64_t word;

@@ -90,6 +90,12 @@ WEIR_MUST_USE int weir_internal_reader_fill(weir_read_channel *channel);
 // weir_internal_reader_fill_at_once does not wait: -EAGAIN when nothing is there.
 WEIR_MUST_USE int weir_internal_reader_fill_at_once(weir_read_channel *channel);
 
+// weir_internal_reader_receive_at_once reads, without waiting, straight into |size| bytes at |out|,
+// at least 1, and what does not fit there into the buffer. The channel must hold nothing. Returns
+// how many |out| got, 0 at the end of the stream, -EAGAIN, or another negative code.
+WEIR_MUST_USE int weir_internal_reader_receive_at_once(weir_read_channel *channel, char *out,
+                                                       size_t size);
+
 // weir_internal_reader_fill_line is weir_internal_reader_fill for more of a line.
 WEIR_MUST_USE static inline int weir_internal_reader_fill_line(weir_read_channel *channel) {
   channel->for_line = true;

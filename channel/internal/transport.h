@@ -41,7 +41,11 @@ typedef struct weir_internal_transport {
   // |finish_write|, say that it may be tried again; but for a transport with |cancel_read|.
   int (*write)(weir_connection *self, const struct iovec *buffers, int count, bool wait);
 
-  // Makes a |read| (|write|) that is suspended in another coroutine return |reason|.
+  // Suspends until all that |write| has taken was sent, with the failures of |read|; with or
+  // without it that leaves. NULL: |write| takes nothing that it does not send.
+  int (*flush)(weir_connection *self);
+
+  // Makes a |read| (|write| or |flush|) that is suspended in another coroutine return |reason|.
   void (*interrupt_read)(weir_connection *self, int reason);
   void (*interrupt_write)(weir_connection *self, int reason);
 

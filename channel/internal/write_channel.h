@@ -91,7 +91,9 @@ void weir_internal_writer_adopt(weir_write_channel *channel, char *buffer, size_
 WEIR_MUST_USE int weir_internal_writer_pass(weir_write_channel *channel, weir_bytes bytes,
                                             size_t *done);
 
-// weir_internal_writer_flush waits until nothing is unsent.
+// weir_internal_writer_drain waits until nothing is unsent, weir_internal_writer_flush until the
+// transport has sent it, too, if it is one that keeps what it takes.
+WEIR_MUST_USE int weir_internal_writer_drain(weir_write_channel *channel);
 WEIR_MUST_USE int weir_internal_writer_flush(weir_write_channel *channel);
 
 // weir_internal_writer_end flushes and ends the stream.

@@ -20,6 +20,9 @@ typedef struct weir_internal_tcp_dialled {
   weir_tcp_connection *connection;  // open and connected, but not yet ready for users
   weir_address local;
   weir_address remote;
+  // Of several attempts: what to tell when the option |connect.timeout| was the end of them, while
+  // others had failed before; or 0.
+  int failure;
 } weir_internal_tcp_dialled;
 
 // weir_internal_tcp_dial connects to |remote|; |host| is how the user named it. Suspends. On

@@ -29,6 +29,10 @@ WEIR_MUST_USE int weir_internal_tcp_set_unix_options(const weir_internal_system_
 void weir_internal_tcp_set_accepted_unix_options(const weir_internal_system_calls *calls, int fd,
                                                  const weir_tcp_options *options);
 
+// weir_internal_tcp_prepare_accepted calls the user's own callback for an accepted connection.
+// Returns 0, or a negative code if the user does not want it.
+WEIR_MUST_USE int weir_internal_tcp_prepare_accepted(int fd, const weir_tcp_options *options);
+
 // weir_internal_tcp_set_listener_options applies what concerns listeners; before bind(2).
 WEIR_MUST_USE int weir_internal_tcp_set_listener_options(const weir_internal_system_calls *calls,
                                                          int fd, const weir_tcp_options *options);

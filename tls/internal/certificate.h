@@ -27,6 +27,10 @@ const char *weir_internal_tls_key_weakness(const EVP_PKEY *key);
 // weir_internal_tls_certificate_weakness is the same for the key in |certificate|.
 const char *weir_internal_tls_certificate_weakness(X509 *certificate);
 
+// weir_internal_tls_may_sign tells whether |certificate| lets its key sign handshakes, which is all
+// that it is used for here (RFC 5280, 4.2.1.3).
+bool weir_internal_tls_may_sign(X509 *certificate);
+
 // weir_internal_tls_signature_weakness returns why nobody should believe in the signature on
 // |certificate|, or NULL: it needs a hash of the SHA-2 family.
 const char *weir_internal_tls_signature_weakness(X509 *certificate);

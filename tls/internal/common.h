@@ -53,6 +53,8 @@ struct weir_tls_context {
   void *choose_argument;
   pthread_mutex_t mutex;  // for the following
   weir_internal_tls_credentials *credentials;
+  weir_tls_ticket_key ticket_keys[WEIR_TLS_TICKET_KEYS_AT_MOST];
+  size_t ticket_key_count;  // 0: they are BoringSSL's own
 };
 
 // What a callback of the user's was asked: never twice in one handshake.
@@ -88,6 +90,7 @@ typedef struct weir_internal_tls_state {
   weir_internal_tls_question choice;
   weir_buffer hello;  // the server's name, and behind its NUL the protocols
   bool has_server_name;
+  bool name_is_wrong;  // no host or address is called so
 } weir_internal_tls_state;
 
 // weir_internal_tls_state_of returns the state of |handshake|.

@@ -4,9 +4,10 @@
 //
 // BoringSSL is entered by a few functions only, and never while something waits. All that use a
 // session run on the thread of its connection, and between weir_internal_tls_enter and
-// weir_internal_tls_leave nothing suspends and no other OpenSSL function is called: that is the
-// session's lock, and it needs no memory. What BoringSSL writes is always taken, as a whole, into a
-// buffer that grows; whoever makes it write has looked before whether there is room below.
+// weir_internal_tls_leave nothing suspends, and no other OpenSSL function is called but by a read
+// of the connection below, whose errors are forgotten: that is the session's lock, and it needs no
+// memory. What BoringSSL writes is always taken, as a whole, into a buffer that grows; whoever
+// makes it write has looked before whether there is room below.
 
 #ifndef WEIR_TLS_INTERNAL_SESSION_H
 #define WEIR_TLS_INTERNAL_SESSION_H
@@ -52,6 +53,7 @@ typedef struct weir_internal_tls_session {
   int alert;            // the last that matters, sent or received; -1
   bool alert_received;  // that
   bool entered;         // BoringSSL is at work
+  bool may_read_on;     // if that needs more than was held below
   bool out_of_memory;   // for what it wrote
   bool input_ended;     // below
   bool peer_has_ended;  // by close_notify
@@ -81,10 +83,16 @@ weir_internal_tls_session *weir_internal_tls_session_of(const weir_connection *c
 //
 // weir_internal_tls_enter begins one call of BoringSSL, which may read what the channel below holds
 // if |reads|. weir_internal_tls_leave ends it, given what it returned. Returns that if it is
-// positive; 0 when the peer has sent close_notify; -EAGAIN when there is not enough to read;
-// -EINPROGRESS when a task of the handshake is to be done; or why it failed.
+// positive; 0 when the peer has sent close_notify, or ended where it may without; -EAGAIN when
+// there is not enough to read; -EINPROGRESS when a task of the handshake is to be done; or why it
+// failed.
 void weir_internal_tls_enter(weir_internal_tls_session *session, bool reads);
 WEIR_MUST_USE int weir_internal_tls_leave(weir_internal_tls_session *session, int result);
+
+// weir_internal_tls_read_on reads up to |size| bytes below when BoringSSL has read all that was
+// held, without waiting, at most once in a call, and only if |may_read_on| was set behind its
+// beginning: the rest of a record often comes with the next read. Returns how many, or 0.
+size_t weir_internal_tls_read_on(weir_internal_tls_session *session, char *out, size_t size);
 
 // weir_internal_tls_describe keeps what is known of a failure with |code|, and takes what BoringSSL
 // has to say. Returns the code, which may have become a more exact one.
@@ -116,11 +124,21 @@ static inline size_t weir_internal_tls_unsent(const weir_internal_tls_session *s
 // the end of the stream; or a negative code.
 WEIR_MUST_USE int weir_internal_tls_fill(weir_internal_tls_session *session, bool wait);
 
+// weir_internal_tls_receive reads, without waiting, straight into |size| bytes at |out|, and ahead
+// if there is more. Only behind the handshake, when the channel below holds nothing. Returns how
+// many bytes |out| got, 0 at the end of the stream, or a negative code.
+WEIR_MUST_USE int weir_internal_tls_receive(weir_internal_tls_session *session, char *out,
+                                            size_t size);
+
 // weir_internal_tls_hand_over gives what BoringSSL has written to the channel below as far as that
 // has room; it returns 0, or why the channel takes nothing. weir_internal_tls_send gives it all and
 // waits for room if it must; for handshakes, which hold the channel.
 int weir_internal_tls_hand_over(weir_internal_tls_session *session);
 WEIR_MUST_USE int weir_internal_tls_send(weir_internal_tls_session *session);
+
+// weir_internal_tls_hand_over_rest gives it all, whatever room there is: for the last alert. Does
+// not suspend. Returns 0, or why it could not.
+int weir_internal_tls_hand_over_rest(weir_internal_tls_session *session);
 
 // weir_internal_tls_make_room waits, or does not, until nothing is left to be handed over and the
 // channel below has room for |size| bytes more. Returns 0, -EAGAIN, or why it never will.

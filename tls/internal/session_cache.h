@@ -36,6 +36,10 @@ bool weir_internal_tls_session_cache_put(weir_internal_tls_session_cache *cache,
 SSL_SESSION *weir_internal_tls_session_cache_take(weir_internal_tls_session_cache *cache,
                                                   const char *name);
 
+// weir_internal_tls_session_cache_forget drops all sessions for |name|.
+void weir_internal_tls_session_cache_forget(weir_internal_tls_session_cache *cache,
+                                            const char *name);
+
 #ifdef __cplusplus
 }
 #endif

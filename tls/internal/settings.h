@@ -82,6 +82,10 @@ weir_internal_tls_settings *weir_internal_tls_server_settings(const weir_tls_con
 // weir_internal_tls_settings_drop lets go of |settings|.
 void weir_internal_tls_settings_drop(weir_internal_tls_settings *settings);
 
+// weir_internal_tls_check_name tells whether a client with |options| has a name to check when it is
+// connected to |host|. Returns 0, or -EINVAL, noted.
+WEIR_MUST_USE int weir_internal_tls_check_name(const weir_tls_options *options, const char *host);
+
 // weir_internal_tls_begin prepares a handshake, before BoringSSL is entered: the name to check and
 // to send, a session to resume, the credentials in force, |state|. May suspend. Returns 0, or a
 // negative code with |failure| filled in; weir_internal_tls_end is called in both cases.
@@ -93,9 +97,14 @@ WEIR_MUST_USE int weir_internal_tls_begin(weir_internal_tls_handshake *handshake
 WEIR_MUST_USE int weir_internal_tls_agree(weir_internal_tls_handshake *handshake,
                                           uint8_t *out_alert);
 
+// weir_internal_tls_forget_sessions drops the sessions that a client keeps for the server of |ssl|,
+// when that has failed: a chain that was good once may have expired or lost somebody's favour, and
+// must not make the next handshake fail as well. On a server it does nothing.
+void weir_internal_tls_forget_sessions(const SSL *ssl);
+
 // weir_internal_tls_end frees |state|, however the handshake has ended. The SSL may live on, and
-// with it what BoringSSL keeps for us in it (SSL_set_ex_data): so the callback for new sessions
-// finds there under which name they are to be kept.
+// with it what BoringSSL keeps for us in it (SSL_set_ex_data): so
+// the callback for new sessions finds there under which name they are to be kept.
 void weir_internal_tls_end(weir_internal_tls_handshake *handshake);
 
 #ifdef __cplusplus

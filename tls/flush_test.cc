@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A flush waits until the connection below has sent everything, also what was sealed before; and
+// what it could not wait for leaves all the same.
+
+#include "testing/expect_coroutine.h"
+#include "testing/leak_checked_test.h"
+#include "testing/secure_pair.h"
+#include "testing/virtual_clock.h"
+
+namespace weir_testing {
+namespace {
+
+constexpr char kText[] = "twenty-one bytes long";
+
+class Flush : public LeakCheckedTest, public ::testing::WithParamInterface<weir_tls_version> {
+ protected:
+  // A secure pair over a wire that takes less than a record before the far end reads.
+  void WithNarrowPair(const std::function<void(SecurePair *)> &body) {
+    SecureWorld world(GetParam());
+    ExpectRun(clock_.options(), [&] {
+      weir_pipe_options narrow = {};
+      narrow.capacity = 16;
+      SecurePair pair;
+      EXPECT_EQ(0, weir_pipe(&pair.near, &pair.far, &narrow));
+      world.ShakeHands(&pair);
+      body(&pair);
+      for (weir_connection *connection : {pair.near, pair.far}) {
+        if (connection != nullptr) weir_connection_abort(connection);
+        weir_connection_close(connection);
+      }
+      return 0;
+    });
+  }
+
+  VirtualClock clock_;
+};
+
+INSTANTIATE_TEST_SUITE_P(Versions, Flush, testing::Values(WEIR_TLS_1_2, WEIR_TLS_1_3),
+                         [](const auto &test) {
+                           return test.param == WEIR_TLS_1_2 ? std::string("Tls12") : "Tls13";
+                         });
+
+int FlushFor(weir_write_channel *output, int64_t time) {
+  weir_timeout timeout = weir_timeout_begin(time);
+  int result = weir_flush(output);
+  EXPECT_EQ(result == -ETIMEDOUT, weir_timeout_end(timeout));
+  return result;
+}
+
+TEST_P(Flush, WaitsForTheConnectionBelow) {
+  WithNarrowPair([](SecurePair *pair) {
+    weir_write_channel *output = weir_open_write_channel(pair->near, false);
+    EXPECT_EQ(0, weir_write_string(output, kText));
+    EXPECT_EQ(21u, weir_write_pending(output));
+    EXPECT_EQ(-ETIMEDOUT, FlushFor(output, WEIR_SECOND));
+    EXPECT_EQ(kText, Receive(pair->far, 21)) << "it leaves all the same";
+    EXPECT_EQ(0, FlushFor(output, WEIR_SECOND));
+  });
+}
+
+TEST_P(Flush, WaitsForWhatAutoFlushHasSealed) {
+  WithNarrowPair([](SecurePair *pair) {
+    weir_write_channel *output = weir_open_write_channel(pair->near, true);
+    EXPECT_EQ(0, weir_write_string(output, kText));
+    EXPECT_EQ(0, weir_yield());
+    EXPECT_EQ(0u, weir_write_pending(output)) << "it belongs to the connection below";
+    EXPECT_EQ(-ETIMEDOUT, FlushFor(output, WEIR_SECOND));
+    weir_job *flush = LaunchJob([output] { return weir_flush(output); });
+    EXPECT_EQ(kText, Receive(pair->far, 21));
+    EXPECT_EQ(0, EndOf(flush));
+  });
+}
+
+TEST_P(Flush, IsCancelledAndLosesNothing) {
+  WithNarrowPair([](SecurePair *pair) {
+    weir_write_channel *output = weir_open_write_channel(pair->near, false);
+    EXPECT_EQ(0, weir_write_string(output, kText));
+    weir_job *flush = LaunchJob([output] { return weir_flush(output); });
+    EXPECT_EQ(0, weir_delay(WEIR_SECOND));
+    weir_job_cancel(flush);
+    EXPECT_EQ(-ECANCELED, EndOf(flush));
+    EXPECT_EQ(0, weir_write_string(output, "; and more"));
+    weir_job *close = LaunchJob([output] { return weir_write_channel_close(output); });
+    EXPECT_EQ(std::string(kText) + "; and more", ReadToEnd(pair->far));
+    EXPECT_EQ(0, EndOf(close));
+  });
+}
+
+TEST_P(Flush, LearnsThatThePeerIsGone) {
+  WithNarrowPair([](SecurePair *pair) {
+    weir_write_channel *output = weir_open_write_channel(pair->near, false);
+    EXPECT_EQ(0, weir_write_string(output, kText));
+    weir_job *flush = LaunchJob([output] { return weir_flush(output); });
+    EXPECT_EQ(0, weir_delay(WEIR_SECOND));
+    weir_connection_abort(pair->far);
+    int result = EndOf(flush);
+    EXPECT_TRUE(result == -ECONNRESET || result == -EPIPE) << weir_error_name(result);
+    EXPECT_EQ(result, weir_flush(output)) << "it stays";
+  });
+}
+
+TEST_P(Flush, EndsWithItsConnection) {
+  for (bool abort : {false, true}) {
+    WithNarrowPair([abort](SecurePair *pair) {
+      weir_write_channel *output = weir_open_write_channel(pair->near, false);
+      EXPECT_EQ(0, weir_write_string(output, kText));
+      weir_job *flush = LaunchJob([output] { return weir_flush(output); });
+      EXPECT_EQ(0, weir_delay(WEIR_SECOND));
+      weir_job *reader = LaunchJob([=] {
+        std::string read = ReadToEnd(pair->far);
+        EXPECT_EQ(!abort, read == kText) << read;
+        return 0;
+      });
+      if (abort) weir_connection_abort(pair->near);
+      EXPECT_EQ(abort ? -ECONNABORTED : 0, weir_connection_close(pair->near));
+      EXPECT_EQ(abort ? -ECONNABORTED : WEIR_E_CLOSED, EndOf(flush));
+      EXPECT_EQ(0, EndOf(reader));
+      pair->near = nullptr;
+    });
+  }
+}
+
+TEST_P(Flush, OfNothingIsDoneAtOnce) {
+  WithNarrowPair([](SecurePair *pair) {
+    for (weir_connection *connection : {pair->near, pair->far}) {
+      EXPECT_EQ(0, FlushFor(weir_open_write_channel(connection, false), WEIR_SECOND));
+    }
+  });
+}
+
+}  // namespace
+}  // namespace weir_testing

@@ -127,13 +127,8 @@ class Server(unittest.TestCase):
             with server.connect() as client:
                 client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
                 name = "{}:{}".format(*client.getsockname())
-<<<<<<< HEAD
-                self.assertEqual(server.line(), f"{name}: peer broke the TLS protocol: the peer "
-                                 "speaks plain text; HTTP_REQUEST")
-=======
                 self.assertEqual(server.line(), f"{name}: peer broke the TLS protocol: "
                                  "the peer speaks plain text; HTTP_REQUEST")
->>>>>>> 2f47ed0186f842679933d45a75d856ccada21c0f
             with server.connect() as client:
                 client.shutdown(socket.SHUT_WR)
                 while client.recv(1000):

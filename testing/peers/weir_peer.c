@@ -229,19 +229,11 @@ static int run(void *argument) {
   return result;
 }
 
-<<<<<<< HEAD
-static bool parse_count(int *out, const char *text) {
-  char *end;
-  long count = strtol(text, &end, 10);
-  *out = (int)count;
-  return end != text && *end == '\0' && count > 0 && count < 1000;
-=======
 static bool parse_times(peer *self, const char *word) {
   char *end;
   long times = strtol(word, &end, 10);
   self->times = (int)times;
   return *end == '\0' && times > 0 && times <= 1000;
->>>>>>> 2f47ed0186f842679933d45a75d856ccada21c0f
 }
 
 static bool parse(peer *self, int count, char **words) {
@@ -263,12 +255,7 @@ static bool parse(peer *self, int count, char **words) {
     if (option == 'p') self->protocols[0] = optarg;
     if (option == 'v') self->version = strcmp(optarg, "1.2") == 0 ? WEIR_TLS_1_2 : WEIR_TLS_1_3;
     if (option == 'a') self->asks = true;
-<<<<<<< HEAD
-    if (option == 't' && !parse_count(&self->times, optarg)) return false;
-    if (option == '?') return false;
-=======
     if (option == '?' || (option == 't' && !parse_times(self, optarg))) return false;
->>>>>>> 2f47ed0186f842679933d45a75d856ccada21c0f
   }
   if (count - optind < 2) return false;
   self->role = words[optind];

@@ -3,6 +3,7 @@
 // The example server without its log lines: echo_weir [HOST PORT]. A test compares the two.
 
 #include <stdio.h>
+#include <string.h>
 
 #include "weir/address.h"
 #include "weir/tcp.h"
@@ -33,8 +34,13 @@ static int run(void *argument) {
   return result;
 }
 
+static const char help[] =
+    "usage: %s [--help] [HOST PORT]\n"
+    "Sends lines back. HOST is an address or localhost; by default 127.0.0.1 port 2323.\n";
+
 int main(int count, char **words) {
-  if (count != 1 && count != 3) return fprintf(stderr, "usage: %s [HOST PORT]\n", words[0]), 2;
+  if (count == 2 && strcmp(words[1], "--help") == 0) return printf(help, words[0]), 0;
+  if (count != 1 && count != 3) return fprintf(stderr, help, words[0]), 2;
   const char *place[] = {count == 3 ? words[1] : "127.0.0.1", count == 3 ? words[2] : "2323"};
   int result = weir_run(&(weir_selector_options){.cancel_on_interrupt = true}, run, place);
   if (result == 0) return 0;

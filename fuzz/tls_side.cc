@@ -233,7 +233,7 @@ void TlsWorld::Write(Side &side, TlsStepKind kind, size_t size) {
     side.in_flight = 0;
     side.written += done;
     // Who closes meanwhile leaves the beginning of a text, unless nothing of it was taken.
-    if (kind == TlsStepKind::kWrite && side.closed && done > 0 && done < size) side.cut = true;
+    if (result == WEIR_E_CLOSED && done > 0 && done < size) side.cut = true;
     if (result < 0 && result != -EAGAIN) JudgeFailure(side, side.writer, result);
   });
 }
@@ -256,7 +256,8 @@ void TlsWorld::Shutdown(Side &side) {
     int result = weir_write_channel_close(weir_open_write_channel(side.connection, false));
     if (result < 0) return JudgeFailure(side, side.writer, result);
     side.ended = true;
-    side.end_may_wait = side.writer.cancelled;
+    // A second one does nothing.
+    side.end_may_wait = side.end_may_wait || side.writer.cancelled;
   });
 }
 
@@ -281,9 +282,7 @@ void TlsWorld::Close(Side &side) {
     int result = weir_connection_close(side.connection);
     side.connection = nullptr;
     if (result == 0 && side.secure && !side.cut) side.ended = true;
-    // A handshake that fails closes by itself, which may take a second.
-    bool is_known = result == 0 || result == -ETIMEDOUT || result == -ECONNABORTED ||
-                    (result == -EALREADY && side.shaking_hands);
+    bool is_known = result == 0 || result == -ETIMEDOUT || result == -ECONNABORTED;
     if (!is_known) JudgeFailure(side, side.closer, result);
   });
 }

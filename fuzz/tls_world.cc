@@ -138,16 +138,16 @@ void TlsWorld::ShakeHands(Side &side) {
   Launch(side.handshake, "a handshake", [this, &side] {
     bool is_client = &side == &sides_[0];
     if (side.taken) return;
-    weir_connection *connection = side.connection;
-    int result =
-        is_client ? weir_tls_client(&connection, options_) : weir_tls_server(&connection, context_);
+    weir_connection **at = &side.connection;
+    int result = is_client ? weir_tls_client(at, options_) : weir_tls_server(at, context_);
     if (Traces()) {
       fprintf(stderr, "the %s's handshake: %d, %s\n", side.name, result,
               weir_tls_last_failure(nullptr)->text);
     }
     side.shaking_hands = false;
-    if ((result == 0) != (connection != nullptr)) Fail("a handshake left the wrong connection");
-    if (!side.taken) side.connection = connection;
+    if ((result == 0) != (side.connection != nullptr)) {
+      Fail("a handshake left the wrong connection");
+    }
     JudgeHandshake(side, result);
   });
 }

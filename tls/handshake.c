@@ -234,9 +234,10 @@ static int secure(weir_connection **connection, const weir_tls_options *options,
   if (result == 0) result = weir_internal_tls_secure_connection(connection, session);
   if (result == 0) return 0;
   note(session, result);
+  // Closing takes time, and behind it others must not find a pointer to what is gone.
+  *connection = NULL;
   if (!is_closed) end_below(session, below);
   weir_internal_tls_session_release(session);
-  *connection = NULL;
   return result;
 }
 

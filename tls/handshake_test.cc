@@ -158,6 +158,39 @@ TEST_F(Handshake, APeerThatSpeaksNonsense) {
   });
 }
 
+// While the peer is given time to read the alert, nobody finds what will soon be gone.
+TEST_F(Handshake, AFailureTakesThePointerAwayAtOnce) {
+  SecureWorld world;
+  RunVirtually([&] {
+    SecurePair pair = MakeWire(Wire::kTcp);
+    int64_t begin = now();
+    weir_job *server = LaunchJob([&] { return weir_tls_server(&pair.far, world.context()); });
+    EXPECT_EQ(0, Send(pair.near, std::string("\x16\x03\x01\x00\x04\xff\x00\x00\x00", 9)));
+    EXPECT_EQ(0, weir_delay(WEIR_SECOND / 2));
+    EXPECT_EQ(nullptr, pair.far);
+    EXPECT_EQ(WEIR_E_TLS_PROTOCOL, EndOf(server));
+    EXPECT_EQ(WEIR_SECOND, now() - begin);
+    weir_connection_close(pair.near);
+  });
+}
+
+// BoringSSL refuses such a hello without a word.
+TEST_F(Handshake, AServerNameOfAnUnknownKind) {
+  std::string hello("\x16\x03\x01\x00\x39\x01\x00\x00\x35\x03\x03", 11);
+  hello += std::string(32, 'r');
+  // No session, one suite, no compression, and one extension.
+  hello += std::string("\x00\x00\x02\xc0\x2b\x01\x00\x00\x0a", 9);
+  hello += std::string("\x00\x00\x00\x06\x00\x04\x01\x00\x01x", 10);
+  SecureWorld world;
+  RunVirtually([&] {
+    SecurePair pair = MakeWire(Wire::kPipe);
+    EXPECT_EQ(0, Send(pair.near, hello));
+    EXPECT_EQ(WEIR_E_TLS_PROTOCOL, weir_tls_server(&pair.far, world.context()));
+    EXPECT_EQ(SSL_AD_UNRECOGNIZED_NAME, weir_tls_last_failure(nullptr)->alert);
+    weir_connection_close(pair.near);
+  });
+}
+
 TEST_F(Handshake, APeerThatIsGone) {
   SecureWorld world;
   RunVirtually([&] {

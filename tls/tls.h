@@ -72,9 +72,9 @@ extern "C" {
 //
 // On success *connection is another one, with the addresses and the host of the former, which now
 // belongs to it; channels of the former, and spans from them, must not be used any more. On failure
-// *connection is closed and NULL, the peer having been told why (the alert is sent, and the peer
-// given a second to read it); except for misuse, -EINVAL and -EXDEV as told below, with which
-// nothing is done and *connection stays as it was.
+// *connection becomes NULL at once, and the connection is closed, the peer having been told why
+// (the alert is sent, and the peer given a second to read it); except for misuse, -EINVAL and
+// -EXDEV as told below, with which nothing is done and *connection stays as it was.
 //
 // Returns 0; -ECANCELED; -ETIMEDOUT when the handshake's timeout or a deadline passed;
 // WEIR_E_CLOSED or -ECONNABORTED when another coroutine closed or aborted the connection meanwhile;

@@ -19,7 +19,7 @@ SECONDS_TO_RUN = 20
 # What readers have, or install by themselves, and the shell's own words.
 READERS_COMMANDS = {
     "apt-get", "bash", "cd", "cmake", "curl", "docker", "echo", "export", "git", "nc", "ninja",
-    "printf", "sudo", "telnet",
+    "printf", "sudo", "telnet", "testssl",
 }
 
 

@@ -74,14 +74,15 @@ class Nginx:
         path = os.path.join(self._folder.name, "nginx.conf")
         with open(path, "w", encoding="utf-8") as file:
             file.write(CONFIGURATION.format(
-                folder=self._folder.name, user=USER, root=certificates.root, server_chain=server_chain,
-                server_key=server_key, client_chain=client_chain, client_key=client_key, tls=tls,
-                plain=plain, version=version, asks=asks, weir=behind))
+                folder=self._folder.name, user=USER, root=certificates.root,
+                server_chain=server_chain, server_key=server_key, client_chain=client_chain,
+                client_key=client_key, tls=tls, plain=plain, version=version, asks=asks,
+                weir=behind))
         descriptors = [listener.fileno() for listener in sockets]
         self._program = programs.Program(
             NGINX, "-c", path, "-p", self._folder.name, "-e", "stderr", with_errors=True,
             pass_fds=descriptors,
-            env={"PATH": os.environ["PATH"], "NGINX": "".join(f"{number};" for number in descriptors)})
+            env={"NGINX": "".join(f"{number};" for number in descriptors)})
         for listener in sockets:
             listener.close()
 

@@ -79,6 +79,9 @@ Exchange RunExchange(const SecureWorld &world, const Middle::Direction &to_clien
 }
 
 void ExpectPrefix(const Outcome &outcome, const std::string &sent) {
+  // Whatever the peer sends, that is no fault of ours.
+  EXPECT_NE(WEIR_E_TLS_LIBRARY, outcome.handshake);
+  EXPECT_NE(WEIR_E_TLS_LIBRARY, outcome.read);
   EXPECT_EQ(sent.substr(0, outcome.received.size()), outcome.received);
   if (outcome.handshake == 0 && outcome.read == WEIR_E_END_OF_STREAM) {
     EXPECT_EQ(sent, outcome.received);
@@ -194,6 +197,7 @@ TEST_P(Sweep, AChangeOfEveryByte) {
       SCOPED_TRACE(at);
       Middle::Direction to_client, to_server;
       (of_client ? to_client : to_server).flip_at = at;
+      (of_client ? to_client : to_server).flip_mask = static_cast<uint8_t>(1 << at % 8);
       Exchange exchange = RunExchange(world(), to_client, to_server);
       was_flipped = of_client ? exchange.to_client.was_flipped : exchange.to_server.was_flipped;
       ExpectPrefix(exchange.client, kAnswer);

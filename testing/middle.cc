@@ -27,7 +27,7 @@ bool Tamper(Middle::Direction *direction, std::string *piece) {
   }
   size_t flip = direction->flip_at - direction->passed;
   if (direction->flip_at >= direction->passed && flip < piece->size()) {
-    (*piece)[flip] = static_cast<char>((*piece)[flip] ^ 0x10);
+    (*piece)[flip] = static_cast<char>((*piece)[flip] ^ direction->flip_mask);
     direction->was_flipped = true;
   }
   direction->passed += piece->size();

@@ -21,6 +21,7 @@ class Middle {
     size_t cut_after = SIZE_MAX;    // bytes after which the stream ends, as if in peace
     size_t stall_after = SIZE_MAX;  // bytes after which nothing comes any more, nor the end
     size_t flip_at = SIZE_MAX;      // the byte of which a bit is changed
+    uint8_t flip_mask = 0x10;       // which
     size_t split_at = SIZE_MAX;     // the byte before which everybody else runs until he waits
     size_t passed = 0;
     bool was_cut = false;

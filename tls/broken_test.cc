@@ -139,7 +139,8 @@ TEST_P(Broken, AWriterThatWaitsForRoomIsTold) {
 // What is written before the alert leaves before it, however much of it waits.
 TEST_P(Broken, ThePeerIsToldAlthoughThereWasNoRoom) {
   SecureWorld world;
-  ExpectRun([&] {
+  VirtualClock clock;
+  ExpectRun(clock.options(), [&] {
     weir_connection *client = nullptr;
     ForgingServer server(world, GetParam(), &client);
     Fill(client);

@@ -2,7 +2,7 @@
 
 #include "tls/internal/session_cache.h"
 
-#include <time.h>
+#include <sys/time.h>
 
 #include "base/internal/memory.h"
 
@@ -42,15 +42,18 @@ void weir_internal_tls_session_cache_release(weir_internal_tls_session_cache *ca
   pthread_mutex_destroy(&cache->mutex);
 }
 
-// Whether |session| is of no use any more. BoringSSL does not offer one from the future either.
+// Whether |session| is of no use any more.
 static bool has_timed_out(const SSL_SESSION *session, uint64_t now) {
   uint64_t begin = SSL_SESSION_get_time(session);
-  return now < begin || now - begin >= SSL_SESSION_get_timeout(session);
+  return now >= begin && now - begin >= SSL_SESSION_get_timeout(session);
 }
 
 // Drops what has timed out: with its secrets, whoever has recorded the connections can read them.
 static void drop_old(weir_internal_tls_session_cache *cache) {
-  uint64_t now = (uint64_t)time(NULL);
+  // As BoringSSL does. The clock of time(2) is a little behind.
+  struct timeval clock;
+  gettimeofday(&clock, NULL);
+  uint64_t now = (uint64_t)clock.tv_sec;
   for (weir_internal_link *link = cache->sessions.next; link != &cache->sessions;) {
     entry *found = entry_of(link);
     link = link->next;

@@ -22,15 +22,21 @@
 namespace {
 
 using weir_testing::Carrier;
+using weir_testing::CloseSecurePair;
+using weir_testing::Credential;
 using weir_testing::Defect;
+using weir_testing::EndOf;
 using weir_testing::ExpectLaunch;
+using weir_testing::LaunchJob;
 using weir_testing::MakeTlsCredential;
 using weir_testing::MakeTlsTrust;
 using weir_testing::MakeWire;
 using weir_testing::PointName;
+using weir_testing::Receive;
 using weir_testing::Role;
 using weir_testing::SecurePair;
 using weir_testing::SecureWorld;
+using weir_testing::Send;
 using weir_testing::Suspension;
 using weir_testing::SuspensionMatrix;
 using weir_testing::SuspensionPoint;
@@ -40,17 +46,23 @@ using weir_testing::Wire;
 
 // Handshakes
 
-// A check that waits for longer than anybody has.
-int CheckForever(void *, const weir_tls_peer *) { return weir_delay(WEIR_FOREVER); }
+// Whether a callback that waits for longer than anybody has was called.
+bool called = false;
+
+int WaitForever() {
+  called = true;
+  return weir_delay(WEIR_FOREVER);
+}
+
+int CheckForever(void *, const weir_tls_peer *) { return WaitForever(); }
 
 int ChooseForever(void *, const weir_tls_client_hello *, weir_tls_credential **) {
-  return weir_delay(WEIR_FOREVER);
+  return WaitForever();
 }
 
 // Both ends, of which one shakes hands, and what they need.
 struct Hands {
-  Hands(weir_tls_options_builder client, weir_tls_context_builder server)
-      : world({}, {}, client, server) {
+  Hands(SecureWorld made, SecurePair wire) : world(std::move(made)), pair(wire) {
     EXPECT_EQ(0, weir_scope_open(&scope, nullptr));
   }
   ~Hands() {
@@ -64,15 +76,26 @@ struct Hands {
   Hands &operator=(const Hands &) = delete;
 
   SecureWorld world;
-  SecurePair pair = MakeWire(Wire::kPipe);
+  SecurePair pair;
   weir_scope *scope = nullptr;  // of the other end's coroutine, if that takes part
 };
 
 enum class Side { kClient, kServer };
 
-Suspension ShakeHands(Side side, bool peer_answers, weir_tls_options_builder client = {},
-                      weir_tls_context_builder server = {}) {
-  auto hands = std::make_shared<std::unique_ptr<Hands>>(std::make_unique<Hands>(client, server));
+// Of a way on which hardly anything has room.
+SecurePair MakeNarrowWire() {
+  weir_pipe_options options = {};
+  options.capacity = 16;
+  SecurePair pair;
+  EXPECT_EQ(0, weir_pipe(&pair.near, &pair.far, &options));
+  return pair;
+}
+
+// |side| of |world| shakes hands over |wire|, of which it says before what is written first.
+Suspension ShakeHands(Side side, bool peer_answers, SecureWorld world,
+                      SecurePair wire = MakeWire(Wire::kPipe), const std::string &before = "") {
+  auto hands =
+      std::make_shared<std::unique_ptr<Hands>>(std::make_unique<Hands>(std::move(world), wire));
   Hands *both = hands->get();
   bool is_client = side == Side::kClient;
   weir_connection **mine = is_client ? &both->pair.near : &both->pair.far;
@@ -81,6 +104,10 @@ Suspension ShakeHands(Side side, bool peer_answers, weir_tls_options_builder cli
     return as_client ? weir_tls_client(connection, both->world.options())
                      : weir_tls_server(connection, both->world.context());
   };
+  if (!before.empty()) {
+    weir_write_channel *output = weir_open_write_channel(*mine, false);
+    EXPECT_EQ(0, weir_write_string(output, before.c_str()));
+  }
   Suspension suspension;
   suspension.wait = [=] {
     if (peer_answers) {
@@ -97,7 +124,7 @@ Suspension ShakeHands(Side side, bool peer_answers, weir_tls_options_builder cli
   };
   weir_connection *connection = *mine;
   if (peer_answers) {
-    // Until it waits in the callback.
+    // Until it waits for what it is to wait for.
     suspension.settle = [] {
       for (int i = 0; i < 50; i++) EXPECT_EQ(0, weir_yield());
     };
@@ -110,28 +137,88 @@ Suspension ShakeHands(Side side, bool peer_answers, weir_tls_options_builder cli
   return suspension;
 }
 
+// |suspension| is in a callback.
+Suspension InCallback(Suspension suspension) {
+  called = false;
+  auto settle = suspension.settle;
+  suspension.settle = [=] {
+    settle();
+    EXPECT_TRUE(called);
+  };
+  return suspension;
+}
+
+Suspension ClientAlone() { return ShakeHands(Side::kClient, false, SecureWorld()); }
+Suspension ServerAlone() { return ShakeHands(Side::kServer, false, SecureWorld()); }
+
+// The peer takes nothing of what is sent.
+Suspension ClientInOutput() {
+  return ShakeHands(Side::kClient, false, SecureWorld(), MakeNarrowWire());
+}
+
+Suspension ClientInFlushBefore() {
+  return ShakeHands(Side::kClient, false, SecureWorld(), MakeNarrowWire(), std::string(1000, 'b'));
+}
+
+Suspension ServerInFlushBefore() {
+  return ShakeHands(Side::kServer, false, SecureWorld(), MakeNarrowWire(), std::string(1000, 'b'));
+}
+
 Suspension ClientInCheck() {
   weir_tls_options_builder client = {};
   client.check = CheckForever;
-  return ShakeHands(Side::kClient, true, client);
+  return InCallback(ShakeHands(Side::kClient, true, SecureWorld({}, {}, client)));
 }
 
 Suspension ServerInChoice() {
   weir_tls_context_builder server = {};
   server.choose = ChooseForever;
-  return ShakeHands(Side::kServer, true, {}, server);
+  return InCallback(ShakeHands(Side::kServer, true, SecureWorld({}, {}, {}, server)));
 }
 
-Suspension ServerInCheck() {
-  static TlsTrust trust;
-  trust = MakeTlsTrust(SecureWorld::authority().root());
+// A world of |version| whose server checks clients by |check|. Those show a certificate, signed for
+// on the pool or not, or show none.
+SecureWorld Checking(weir_tls_version version, weir_tls_check check, bool shows,
+                     bool sign_on_pool = false) {
+  static const Credential credential = SecureWorld::authority().Make(Defect::kNone, Role::kClient);
+  TlsTrust trust = MakeTlsTrust(SecureWorld::authority().root());
   weir_tls_context_builder server = {};
   server.client_authentication = WEIR_TLS_CLIENT_OPTIONAL;
   server.client_trust = trust.get();
-  server.check = CheckForever;
-  Suspension suspension = ShakeHands(Side::kServer, true, {}, server);
-  trust.reset();
-  return suspension;
+  server.check = check;
+  TlsCredential shown = MakeTlsCredential(credential, sign_on_pool);
+  weir_tls_options_builder client = {};
+  if (shows) client.credential = shown.get();
+  weir_tls_terms terms = {};
+  terms.max_version = version;
+  return SecureWorld(terms, {}, client, server);
+}
+
+// Of a client without a certificate, behind BoringSSL's handshake.
+Suspension ServerInCheckOfNothing() {
+  return InCallback(ShakeHands(Side::kServer, true, Checking(WEIR_TLS_1_3, CheckForever, false)));
+}
+
+// Within it.
+template <weir_tls_version version>
+Suspension ServerInCheck() {
+  return InCallback(ShakeHands(Side::kServer, true, Checking(version, CheckForever, true)));
+}
+
+// A session is there to be resumed.
+int CheckResumedForever(void *, const weir_tls_peer *peer) {
+  return peer->resumed ? WaitForever() : 0;
+}
+
+template <weir_tls_version version>
+Suspension ServerInCheckOfResumed() {
+  SecureWorld world = Checking(version, CheckResumedForever, true);
+  SecurePair first = world.Connect(Wire::kPipe);
+  weir_job *server = LaunchJob([&] { return Send(first.far, "ticket"); });
+  EXPECT_EQ("ticket", Receive(first.near, 6));
+  EXPECT_EQ(0, EndOf(server));
+  CloseSecurePair(&first);
+  return InCallback(ShakeHands(Side::kServer, true, std::move(world)));
 }
 
 // The only thread of the pool, on which nothing else happens before it is let go.
@@ -167,6 +254,16 @@ int ChooseArgument(void *argument, const weir_tls_client_hello *, weir_tls_crede
   return 0;
 }
 
+// What takes down |suspension| lets |thread| go before.
+Suspension LettingGo(Suspension suspension, const std::shared_ptr<BusyThread> &thread) {
+  auto take_down = suspension.take_down;
+  suspension.take_down = [=] {
+    thread->LetGo();
+    take_down();
+  };
+  return suspension;
+}
+
 // The signature waits for a thread.
 Suspension ServerInSignature() {
   auto thread = BusyThread::Make();
@@ -175,14 +272,20 @@ Suspension ServerInSignature() {
   weir_tls_context_builder server = {};
   server.choose = ChooseArgument;
   server.choose_argument = credential->get();
-  Suspension suspension = ShakeHands(Side::kServer, true, {}, server);
+  Suspension suspension =
+      LettingGo(ShakeHands(Side::kServer, true, SecureWorld({}, {}, {}, server)), thread);
   auto take_down = suspension.take_down;
   suspension.take_down = [=] {
-    thread->LetGo();
     take_down();
     credential->reset();
   };
   return suspension;
+}
+
+template <weir_tls_version version>
+Suspension ClientInSignature() {
+  auto thread = BusyThread::Make();
+  return LettingGo(ShakeHands(Side::kClient, true, Checking(version, nullptr, true, true)), thread);
 }
 
 SuspensionPoint WithOneThread(SuspensionPoint point) {
@@ -191,11 +294,21 @@ SuspensionPoint WithOneThread(SuspensionPoint point) {
 }
 
 std::vector<SuspensionPoint> HandshakePoints() {
+  constexpr weir_tls_version k12 = WEIR_TLS_1_2, k13 = WEIR_TLS_1_3;
   return {
-      {"weir_tls_client", "", [] { return ShakeHands(Side::kClient, false); }, ""},
-      {"weir_tls_server", "", [] { return ShakeHands(Side::kServer, false); }, ""},
+      {"weir_tls_client", "", ClientAlone, ""},
+      {"weir_tls_client", "flush", ClientInFlushBefore, ""},
+      {"weir_tls_client", "output", ClientInOutput, ""},
       {"weir_tls_client", "check", ClientInCheck, ""},
-      {"weir_tls_server", "check", ServerInCheck, ""},
+      WithOneThread({"weir_tls_client", "signature12", ClientInSignature<k12>, ""}),
+      WithOneThread({"weir_tls_client", "signature13", ClientInSignature<k13>, ""}),
+      {"weir_tls_server", "", ServerAlone, ""},
+      {"weir_tls_server", "flush", ServerInFlushBefore, ""},
+      {"weir_tls_server", "check12", ServerInCheck<k12>, ""},
+      {"weir_tls_server", "check13", ServerInCheck<k13>, ""},
+      {"weir_tls_server", "checkOfNothing", ServerInCheckOfNothing, ""},
+      {"weir_tls_server", "checkOfResumed12", ServerInCheckOfResumed<k12>, ""},
+      {"weir_tls_server", "checkOfResumed13", ServerInCheckOfResumed<k13>, ""},
       {"weir_tls_server", "choose", ServerInChoice, ""},
       WithOneThread({"weir_tls_server", "signature", ServerInSignature, ""}),
   };

@@ -212,6 +212,15 @@ static int find_trust(weir_internal_tls_handshake *handshake, const weir_tls_opt
                                   weir_tls_last_failure(NULL)->text);
 }
 
+// Newer ones do it by themselves, and have lost the function.
+static void enforce_key_usage(SSL *ssl) {
+#if BORINGSSL_API_VERSION < 20
+  SSL_set_enforce_rsa_key_usage(ssl, 1);
+#else
+  (void)ssl;
+#endif
+}
+
 int weir_internal_tls_begin_client(weir_internal_tls_handshake *handshake) {
   weir_tls_options *options = (weir_tls_options *)(void *)handshake->settings;
   weir_internal_tls_state *state = weir_internal_tls_state_of(handshake);
@@ -220,7 +229,7 @@ int weir_internal_tls_begin_client(weir_internal_tls_handshake *handshake) {
   int result = find_trust(handshake, options);
   if (result < 0) return result;
   state->credential = weir_internal_tls_credential_hold(options->credential);
-  SSL_set_enforce_rsa_key_usage(handshake->ssl, 1);
+  enforce_key_usage(handshake->ssl);
   result = send_name(handshake);
   if (result == 0) result = offer_session(handshake, options);
   if (result == 0 && state->credential != NULL) {

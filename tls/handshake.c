@@ -214,6 +214,14 @@ static void note(const weir_internal_tls_session *session, int code) {
   }
 }
 
+// What there is to know before anything is sent.
+static int check_first(const weir_connection *below, const weir_tls_options *options,
+                       const weir_tls_context *context) {
+  if (weir_internal_stack_left() < WEIR_INTERNAL_TLS_STACK) return -ENOSPC;
+  if (context != NULL) return 0;
+  return weir_internal_tls_check_name(options, weir_connection_host(below));
+}
+
 static int secure(weir_connection **connection, const weir_tls_options *options,
                   const weir_tls_context *context) {
   weir_connection *below = connection == NULL ? NULL : *connection;
@@ -225,11 +233,9 @@ static int secure(weir_connection **connection, const weir_tls_options *options,
     return weir_internal_tls_fail(-EXDEV, "the connection belongs to another loop");
   }
   weir_internal_tls_session *session = NULL;
-  int result = -ENOSPC;
   bool is_closed = false;
-  if (weir_internal_stack_left() >= WEIR_INTERNAL_TLS_STACK) {
-    result = make_secure(&session, &is_closed, below, options, context);
-  }
+  int result = check_first(below, options, context);
+  if (result == 0) result = make_secure(&session, &is_closed, below, options, context);
   if (!is_closed) (void)weir_open_write_channel(below, true);
   if (result == 0) result = weir_internal_tls_secure_connection(connection, session);
   if (result == 0) return 0;
@@ -242,11 +248,7 @@ static int secure(weir_connection **connection, const weir_tls_options *options,
 }
 
 int weir_tls_client(weir_connection **connection, const weir_tls_options *options) {
-  int result = 0;
-  if (connection != NULL && *connection != NULL) {
-    result = weir_internal_tls_check_name(options, weir_connection_host(*connection));
-  }
-  return result < 0 ? result : secure(connection, options, NULL);
+  return secure(connection, options, NULL);
 }
 
 int weir_tls_server(weir_connection **connection, const weir_tls_context *context) {

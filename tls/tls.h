@@ -73,8 +73,8 @@ extern "C" {
 // On success *connection is another one, with the addresses and the host of the former, which now
 // belongs to it; channels of the former, and spans from them, must not be used any more. On failure
 // *connection becomes NULL at once, and the connection is closed, the peer having been told why
-// (the alert is sent, and the peer given a second to read it); except for misuse, -EINVAL and
-// -EXDEV as told below, with which nothing is done and *connection stays as it was.
+// (the alert is sent, and the peer given a second to read it). Only with -EXDEV, and with -EINVAL
+// outside of a coroutine or without a context, nothing is done.
 //
 // Returns 0; -ECANCELED; -ETIMEDOUT when the handshake's timeout or a deadline passed;
 // WEIR_E_CLOSED or -ECONNABORTED when another coroutine closed or aborted the connection meanwhile;

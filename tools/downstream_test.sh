@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Proves that other people's workspaces can use Weir: in a throw-away one, with a @rules_cc of its
-# own, a program with a listener is built and run, internal headers are refused by visibility, and
-# our fuzzer runs as fuzz/README.md promises: on its corpus, and with libFuzzer, which needs clang.
-# Needs a Bazel that reads WORKSPACE files, and Debian's packages; see ./bazelw.
+# own, programs with a listener and with TLS are built and run, internal headers are refused by
+# visibility, and our fuzzers run as fuzz/README.md promises: on their corpora, and one with
+# libFuzzer, which needs clang. Needs a Bazel that reads WORKSPACE files, and Debian's packages; see
+# ./bazelw.
 set -u
 checkout=$(cd "$(dirname "$0")/.." && pwd)
 failed=0
@@ -66,6 +67,12 @@ cc_binary(
     deps = ["@weir//tcp"],
 )
 
+cc_binary(
+    name = "secure",
+    srcs = ["secure.c"],
+    deps = ["@weir//tls"],
+)
+
 cc_library(
     name = "intruder",
     deps = ["@weir//channel:internal"],
@@ -91,11 +98,32 @@ int main(void) {
 }
 END
 
+cat > secure.c << END
+#include <stdio.h>
+
+#include "weir/tls.h"
+
+int main(void) {
+  weir_tls_options *options;
+  if (weir_tls_options_build(&options, NULL) < 0) return 1;
+  weir_tls_options_close(options);
+  printf("secured by %s\n", weir_tls_library());
+  return 0;
+}
+END
+
 if own_bazel run //:listen > "$folder/log" 2>&1 &&
   grep -q '^listening at 127\.0\.0\.1:[1-9]' "$folder/log"; then
   report passed "a program with a listener is built and runs"
 else
   report FAILED "a program with a listener is built and runs"
+fi
+
+if own_bazel run //:secure > "$folder/log" 2>&1 &&
+  grep -q '^secured by BoringSSL' "$folder/log"; then
+  report passed "a program with TLS is built and runs"
+else
+  report FAILED "a program with TLS is built and runs"
 fi
 
 if ! own_bazel build //:intruder > "$folder/log" 2>&1 &&

@@ -40,6 +40,10 @@ ROWS = [
 ]
 
 
+# With a sanitizer the C library knows of no memory.
+UNTOLD = "not measured: this build does not tell what is allocated"
+
+
 class Result(NamedTuple):
     """A measured row: what a unit costs alone, in ns or bytes, and the ratio of that to Weir's."""
 
@@ -88,6 +92,8 @@ def measure(row, arguments):
     for number in range(3 if row.is_memory else arguments.rounds):
         for program in (WEIR, BARE)[::1 if number % 2 == 0 else -1]:
             costs[program].append(cost(program, row, units))
+    if row.is_memory and not all(costs[BARE] + costs[WEIR]):
+        return Result(row, note=UNTOLD)
     ratios = [bare / weir for bare, weir in zip(costs[BARE], costs[WEIR])]
     return Result(row, figures.median_of(costs[BARE]).value, figures.median_of(costs[WEIR]).value,
                   figures.median_of(ratios), "" if units == row.units else f"{units:,} units")
@@ -156,7 +162,7 @@ def main():
               if result.row.gate is not None and not result.holds()]
     if arguments.check and missed:
         print(f"These rows do not hold: {', '.join(missed)}", file=sys.stderr)
-    failed = any(result.ratio is None for result in results)
+    failed = any(result.ratio is None and result.note != UNTOLD for result in results)
     return 1 if failed or (arguments.check and missed) else 0
 
 

@@ -26,6 +26,8 @@ class Runner(unittest.TestCase):
         self.assertEqual([row["row"] for row in rows], [row.name for row in tls.ROWS])
         for row in rows:
             self.assertIn(f"| {row['what']} ", result.stdout)
+            if row["note"] == tls.UNTOLD:
+                continue
             self.assertGreater(row["bare"], 0, row)
             self.assertGreater(row["weir"], 0, row)
 

@@ -21,7 +21,7 @@ namespace {
 constexpr int64_t kDeadline = 10 * WEIR_SECOND;
 constexpr unsigned kAlarmSeconds = 40;  // for a run that ignores its deadline
 constexpr int kEachOfTheFirst = 60;
-constexpr int kAttempts = 20;  // to meet the same call again
+constexpr int kAttempts = 60;  // to meet the same call again
 
 char alarm_message[256];
 

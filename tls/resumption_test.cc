@@ -297,7 +297,8 @@ TEST_P(ResumptionTest, HowOftenASessionIsUsed) {
 }
 
 TEST_P(ResumptionTest, OnlySoManyAreKeptOfOneServer) {
-  if (GetParam() == WEIR_TLS_1_2) GTEST_SKIP() << "the newest is used, as often as one likes";
+  // In TLS 1.2 the newest is used, as often as one likes.
+  const bool once = GetParam() == WEIR_TLS_1_3;
   weir_tls_options_builder builder = {};
   builder.server_name = "a.test";
   TlsOptions options = OptionsWith(builder);
@@ -305,13 +306,13 @@ TEST_P(ResumptionTest, OnlySoManyAreKeptOfOneServer) {
     std::vector<std::unique_ptr<Conversation>> all;
     for (int i = 0; i < 4; i++) {
       all.push_back(std::make_unique<Conversation>(options.get(), context_.get()));
-      EXPECT_FALSE(all.back()->resumed());
+      EXPECT_EQ(!once && i > 0, all.back()->resumed());
     }
     for (auto &each : all) each->Talk();
     all.clear();
     for (int i = 0; i < 6; i++) {
       Conversation next(options.get(), context_.get());
-      EXPECT_EQ(i < 4, next.resumed()) << i;
+      EXPECT_EQ(!once || i < 4, next.resumed()) << i;
     }
     return 0;
   });

@@ -136,6 +136,22 @@ TEST_P(Broken, AWriterThatWaitsForRoomIsTold) {
   });
 }
 
+TEST_P(Broken, ACloseOfTheStreamThatWaitsForRoomIsTold) {
+  RunWithForgingServer(GetParam(), [](ForgingServer *server, weir_connection *client) {
+    Fill(client);
+    int result = 0;
+    weir_job *writer = LaunchJob([&] {
+      result = weir_write_channel_close(weir_open_write_channel(client, false));
+      return 0;
+    });
+    EXPECT_EQ(0, weir_delay(WEIR_MILLISECOND));
+    EXPECT_EQ(0, Send(server->connection(), BadRecord()));
+    EXPECT_EQ("<WEIR_E_TLS_PROTOCOL>", Receive(client, 1));
+    EXPECT_EQ(0, EndOf(writer));
+    EXPECT_EQ(WEIR_E_TLS_PROTOCOL, result) << weir_error_name(result);
+  });
+}
+
 // What is written before the alert leaves before it, however much of it waits.
 TEST_P(Broken, ThePeerIsToldAlthoughThereWasNoRoom) {
   SecureWorld world;

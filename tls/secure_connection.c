@@ -155,14 +155,21 @@ static int await_sent(weir_internal_tls_session *session) {
   return 0;
 }
 
+static int finish_sending(weir_internal_tls_session *session) {
+  int result = await_sent(session);
+  session->data_was_sent = data_is_sent(session);
+  return result;
+}
+
 static int secure_finish(void *context, bool wait) {
   weir_internal_tls_session *session = session_of(context);
   if (session->broken < 0) return session->broken;
   int result = session->has_ended ? 0 : send_close_notify(session, wait);
-  if (result < 0 || !wait) return result;
-  result = await_sent(session);
-  session->data_was_sent = data_is_sent(session);
-  return forgive(session, result);
+  if (result == 0 && wait) {
+    result = forgive(session, finish_sending(session));
+  }
+  // A reader who has found out what is wrong ends the wait.
+  return result < 0 && session->broken < 0 ? session->broken : result;
 }
 
 // The end

@@ -11,6 +11,8 @@ namespace weir_testing {
 
 namespace {
 
+constexpr size_t kNarrowCapacity = 64;
+
 Credential ServerCredential() {
   // Keys take time to make.
   static const Credential credential = SecureWorld::authority().Make(Defect::kNone, Role::kServer);
@@ -40,7 +42,16 @@ std::string ErrorIn(int result) { return std::string("<") + weir_error_name(resu
 }  // namespace
 
 std::string NameOf(Wire wire) {
-  return wire == Wire::kPipe ? "Pipe" : wire == Wire::kTcp ? "Tcp" : "Unix";
+  switch (wire) {
+    case Wire::kPipe:
+      return "Pipe";
+    case Wire::kNarrowPipe:
+      return "NarrowPipe";
+    case Wire::kTcp:
+      return "Tcp";
+    default:
+      return "Unix";
+  }
 }
 
 std::string NameOf(const SecureKind &kind) {
@@ -58,6 +69,9 @@ SecurePair MakeWire(Wire wire) {
   SecurePair pair;
   if (wire == Wire::kPipe) {
     EXPECT_EQ(0, weir_pipe(&pair.near, &pair.far, nullptr));
+  } else if (wire == Wire::kNarrowPipe) {
+    const weir_pipe_options narrow = {kNarrowCapacity};
+    EXPECT_EQ(0, weir_pipe(&pair.near, &pair.far, &narrow));
   } else if (wire == Wire::kUnix) {
     ConnectUnix(&pair);
   } else {

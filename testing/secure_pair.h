@@ -17,8 +17,8 @@
 
 namespace weir_testing {
 
-// What carries the records.
-enum class Wire { kPipe, kTcp, kUnix };
+// What carries the records. A narrow pipe holds less than any record.
+enum class Wire { kPipe, kNarrowPipe, kTcp, kUnix };
 
 std::string NameOf(Wire wire);
 

@@ -11,6 +11,7 @@
 #include <memory>
 #include <string>
 
+#include "testing/expect_coroutine.h"
 #include "testing/temporary_folder.h"
 #include "testing/tls_things.h"
 
@@ -93,11 +94,61 @@ Suspension LoadSystemTrust() {
   return Load(load, "nobody\n");
 }
 
+// What becomes of a client's connection while its roots are loaded, which nothing cuts short.
+enum class Fate { kNone, kClosed, kAborted };
+
+// As above, for a client that names no roots.
+template <Fate fate>
+Suspension LoadRootsOfClient() {
+  struct Ends {
+    weir_connection *near = nullptr, *far = nullptr;
+    TlsOptions options;
+  };
+  auto ends = std::make_shared<Ends>();
+  EXPECT_EQ(0, weir_pipe(&ends->near, &ends->far, nullptr));
+  weir_tls_options_builder builder = {};
+  builder.server_name = kServerName;
+  weir_tls_options *options = nullptr;
+  EXPECT_EQ(0, weir_tls_options_build(&options, &builder));
+  ends->options.reset(options);
+  weir_connection *near = ends->near;
+  auto load = [ends](const char *path) {
+    setenv("SSL_CERT_FILE", path, 1);
+    int result = weir_tls_client(&ends->near, ends->options.get());
+    unsetenv("SSL_CERT_FILE");
+    EXPECT_EQ(nullptr, ends->near);
+    constexpr int expected = fate == Fate::kClosed    ? WEIR_E_CLOSED
+                             : fate == Fate::kAborted ? -ECONNABORTED
+                                                      : WEIR_E_TLS_NO_ROOTS;
+    return result == expected ? 0 : result;
+  };
+  Suspension suspension = Load(load, "nobody\n");
+  suspension.settle = [near, settle = suspension.settle] {
+    settle();
+    if (fate == Fate::kAborted) weir_connection_abort(near);
+    if (fate != Fate::kClosed) return;
+    // It waits for the client to let go.
+    ExpectLaunch([near] {
+      weir_connection_close(near);
+      return 0;
+    });
+  };
+  suspension.take_down = [ends] {
+    weir_connection_close(ends->near);
+    weir_connection_abort(ends->far);
+    weir_connection_close(ends->far);
+  };
+  return suspension;
+}
+
 }  // namespace
 
 std::vector<SuspensionPoint> TlsLoadPoints() {
   const char *why = "a file does not end";
   return {
+      {"weir_tls_client", "roots", LoadRootsOfClient<Fate::kNone>, why},
+      {"weir_tls_client", "rootsAndClose", LoadRootsOfClient<Fate::kClosed>, why},
+      {"weir_tls_client", "rootsAndAbort", LoadRootsOfClient<Fate::kAborted>, why},
       {"weir_tls_credential_load", "", LoadCredential, why},
       {"weir_tls_trust_load", "", LoadTrust, why},
       {"weir_tls_trust_system", "", LoadSystemTrust, why},

@@ -136,19 +136,44 @@ TEST_P(Broken, AWriterThatWaitsForRoomIsTold) {
   });
 }
 
-TEST_P(Broken, ACloseOfTheStreamThatWaitsForRoomIsTold) {
+// Closes the stream of |client|, which nobody lets end, and then breaks the session.
+void ExpectCloseIsTold(ForgingServer *server, weir_connection *client) {
+  int result = 0;
+  weir_job *closer = LaunchJob([&] {
+    result = weir_write_channel_close(weir_open_write_channel(client, true));
+    return 0;
+  });
+  EXPECT_EQ(0, weir_delay(WEIR_MILLISECOND));
+  EXPECT_EQ(0, Send(server->connection(), BadRecord()));
+  EXPECT_EQ("<WEIR_E_TLS_PROTOCOL>", Receive(client, 1));
+  EXPECT_EQ(0, EndOf(closer));
+  EXPECT_EQ(WEIR_E_TLS_PROTOCOL, result) << weir_error_name(result);
+}
+
+TEST_P(Broken, ACloseOfTheStreamThatWaitsToWriteIsTold) {
   RunWithForgingServer(GetParam(), [](ForgingServer *server, weir_connection *client) {
     Fill(client);
-    int result = 0;
-    weir_job *writer = LaunchJob([&] {
-      result = weir_write_channel_close(weir_open_write_channel(client, false));
-      return 0;
-    });
+    ExpectCloseIsTold(server, client);
+  });
+}
+
+// Of the record's length, too little room is left below for close_notify.
+TEST(BrokenAndNarrow, ACloseOfTheStreamThatWaitsForRoomIsTold) {
+  RunWithForgingServer(Wire::kNarrowPipe, [](ForgingServer *server, weir_connection *client) {
+    const std::string record(16 * 1024, 'r');
+    EXPECT_EQ(0, weir_write_fully(weir_open_write_channel(client, true), record.data(),
+                                  record.size(), nullptr));
     EXPECT_EQ(0, weir_delay(WEIR_MILLISECOND));
-    EXPECT_EQ(0, Send(server->connection(), BadRecord()));
-    EXPECT_EQ("<WEIR_E_TLS_PROTOCOL>", Receive(client, 1));
-    EXPECT_EQ(0, EndOf(writer));
-    EXPECT_EQ(WEIR_E_TLS_PROTOCOL, result) << weir_error_name(result);
+    ExpectCloseIsTold(server, client);
+  });
+}
+
+TEST(BrokenAndNarrow, ACloseOfTheStreamThatWaitsForTheEndToLeaveIsTold) {
+  RunWithForgingServer(Wire::kNarrowPipe, [](ForgingServer *server, weir_connection *client) {
+    const std::string line(100, 'l');
+    EXPECT_EQ(0, weir_write_string(weir_open_write_channel(client, true), line.c_str()));
+    EXPECT_EQ(0, weir_delay(WEIR_MILLISECOND));
+    ExpectCloseIsTold(server, client);
   });
 }
 

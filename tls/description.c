@@ -56,9 +56,9 @@ static int code_of_alert(const weir_internal_tls_session *session) {
 // Returns the code for what is last in BoringSSL's queue.
 static int code_of_error(const weir_internal_tls_session *session, uint32_t error, int code) {
   if (error == 0) return code;
-  if (ERR_GET_LIB(error) != ERR_LIB_SSL) return WEIR_E_TLS_PROTOCOL;
   int reason = ERR_GET_REASON(error);
   if (reason == ERR_R_MALLOC_FAILURE) return -ENOMEM;
+  if (ERR_GET_LIB(error) != ERR_LIB_SSL) return weir_internal_tls_blame(session);
   if (reason == ERR_R_INTERNAL_ERROR) return WEIR_E_TLS_LIBRARY;
   if (reason > ALERT_REASONS) return code_of_alert(session);
   if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED) return WEIR_E_TLS_CERTIFICATE;

@@ -144,13 +144,14 @@ static int send_close_notify(weir_internal_tls_session *session, bool wait) {
 }
 
 // Waits until the connection below has sent everything. It does so without us as well, so that
-// nothing is lost when the wait ends early.
+// nothing is lost when the wait ends early; but a reader who ends it has found out what is wrong.
 static int await_sent(weir_internal_tls_session *session) {
   weir_write_channel *output = &session->below->writer;
   int result = weir_flush(output);
   if (result == 0) return 0;
   int cause = weir_write_channel_cause(output);
   if (cause < 0) return cause;
+  if (session->broken < 0) return session->broken;
   if (result == -ETIMEDOUT) weir_internal_forget_expiry();
   return 0;
 }
@@ -165,10 +166,7 @@ static int secure_finish(void *context, bool wait) {
   weir_internal_tls_session *session = session_of(context);
   if (session->broken < 0) return session->broken;
   int result = session->has_ended ? 0 : send_close_notify(session, wait);
-  if (result == 0 && wait) {
-    result = forgive(session, finish_sending(session));
-  }
-  // A reader who has found out what is wrong ends the wait.
+  if (result == 0 && wait) result = forgive(session, finish_sending(session));
   return result < 0 && session->broken < 0 ? session->broken : result;
 }
 

@@ -135,11 +135,6 @@ static int end_of_input(weir_internal_tls_session *session) {
   return 0;
 }
 
-// BoringSSL does not always say what is wrong (of a server name, for one), but tells the peer.
-static bool blames_peer(const weir_internal_tls_session *session) {
-  return session->alert >= 0 && !session->alert_received && session->alert != SSL_AD_INTERNAL_ERROR;
-}
-
 int weir_internal_tls_leave(weir_internal_tls_session *session, int result) {
   int error = SSL_get_error(session->ssl, result);
   session->entered = session->may_read_on = false;
@@ -162,7 +157,7 @@ int weir_internal_tls_leave(weir_internal_tls_session *session, int result) {
     case SSL_ERROR_SYSCALL:
       if (session->out_of_memory) return fail(session, -ENOMEM);
       if (session->input_ended) return end_of_input(session);
-      return fail(session, blames_peer(session) ? WEIR_E_TLS_PROTOCOL : WEIR_E_TLS_LIBRARY);
+      return fail(session, weir_internal_tls_blame(session));
     default:
       return fail(session, WEIR_E_TLS_PROTOCOL);
   }

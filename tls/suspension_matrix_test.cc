@@ -164,6 +164,36 @@ Suspension ServerInFlushBefore() {
   return ShakeHands(Side::kServer, false, SecureWorld(), MakeNarrowWire(), std::string(1000, 'b'));
 }
 
+// What a client says first.
+std::string HelloOf(const SecureWorld &world) {
+  SecurePair pair = MakeWire(Wire::kPipe);
+  weir_job *client = LaunchJob([&] { return weir_tls_client(&pair.near, world.options()); });
+  std::string hello(4096, '\0');
+  int size = weir_read_available(weir_open_read_channel(pair.far), &hello[0], hello.size());
+  EXPECT_LT(0, size) << weir_error_name(size);
+  hello.resize(static_cast<size_t>(size));
+  weir_connection_abort(pair.far);
+  EXPECT_GT(0, EndOf(client));
+  weir_connection_close(pair.far);
+  return hello;
+}
+
+// The client has said hello and takes nothing of the answer.
+Suspension ServerInOutput() {
+  SecureWorld world;
+  const std::string hello = HelloOf(world);
+  SecurePair wire = MakeNarrowWire();
+  weir_connection *client = wire.near;
+  Suspension suspension = ShakeHands(Side::kServer, false, std::move(world), wire);
+  suspension.settle = [=] {
+    EXPECT_EQ(0, Send(client, hello));
+    for (int i = 0; i < 50; i++) EXPECT_EQ(0, weir_yield());
+    char first;
+    EXPECT_EQ(1, weir_read_try(weir_open_read_channel(client), &first, sizeof first));
+  };
+  return suspension;
+}
+
 Suspension ClientInCheck() {
   weir_tls_options_builder client = {};
   client.check = CheckForever;
@@ -304,6 +334,7 @@ std::vector<SuspensionPoint> HandshakePoints() {
       WithOneThread({"weir_tls_client", "signature13", ClientInSignature<k13>, ""}),
       {"weir_tls_server", "", ServerAlone, ""},
       {"weir_tls_server", "flush", ServerInFlushBefore, ""},
+      {"weir_tls_server", "output", ServerInOutput, ""},
       {"weir_tls_server", "check12", ServerInCheck<k12>, ""},
       {"weir_tls_server", "check13", ServerInCheck<k13>, ""},
       {"weir_tls_server", "checkOfNothing", ServerInCheckOfNothing, ""},

@@ -76,6 +76,26 @@ class Terminator(unittest.TestCase):
 
 
 @unittest.skipIf(CURL is None, "no curl")
+class Endings(unittest.TestCase):
+    def test_a_page_that_ends_with_the_stream(self):
+        for version in VERSIONS:
+            with self.subTest(version=version), \
+                    weir.start_peer_server("page", protocol=None, ends=True) as server:
+                result = ask(server.line(), "--tls-max", version)
+                self.assertEqual((result.returncode, result.stdout), (0, "hello"), result.stderr)
+                self.assertEqual(server.rest()[-1], "done")
+
+    def test_no_protocol_in_common(self):
+        for version in VERSIONS:
+            with self.subTest(version=version), weir.start_peer_server("page") as server:
+                result = ask(server.line(), "--tls-max", version)
+                self.assertEqual(result.returncode, 35)
+                self.assertIn("alert no application protocol", result.stderr)
+                self.assertRegex(server.rest()[-1],
+                                 "^failed: .*alert sent: no application protocol")
+
+
+@unittest.skipIf(CURL is None, "no curl")
 class Credentials(unittest.TestCase):
     def test_both_show_who_they_are(self):
         chain, key = certificates.pair("client")

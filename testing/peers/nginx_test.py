@@ -57,6 +57,9 @@ http {{
 }}
 """
 
+# What Weir says of the end of nginx' stream when its own has ended first.
+NO_CLOSE_NOTIFY = "failed: secure stream ended without close_notify"
+
 # Its workers are not to be the user that Debian made for it, who may not read our files.
 USER = "user root;" if os.geteuid() == 0 else ""
 
@@ -130,6 +133,18 @@ class Server(unittest.TestCase):
                 # It says so by HTTP.
                 self.assertEqual(self.ask(nginx)[1:], ["HTTP/1.1 400 Bad Request", "done"])
 
+    def test_weir_ends_first(self):
+        for version in VERSIONS:
+            with self.subTest(version=version), Nginx(version) as nginx:
+                self.assertEqual(self.ask(nginx, ends=True)[1:],
+                                 ["HTTP/1.1 200 OK", NO_CLOSE_NOTIFY])
+
+    def test_no_protocol_in_common(self):
+        for version in VERSIONS:
+            with self.subTest(version=version), Nginx(version) as nginx:
+                lines = weir.run_peer_client("page", nginx.tls)
+                self.assertRegex(lines[-1], "^failed: .*alert received: no application protocol")
+
     def test_nobody_vouches_for_it(self):
         for version in VERSIONS:
             with self.subTest(version=version), Nginx(version) as nginx:
@@ -149,6 +164,14 @@ class Client(unittest.TestCase):
                     self.assertEqual(server.line(), f"version={version} protocol= name=localhost "
                                      f"certificates=2 resumed={resumed}")
                     self.assertEqual(server.line(), "done")
+
+    def test_weir_ends_first(self):
+        for version in VERSIONS:
+            with self.subTest(version=version), \
+                    weir.start_peer_server("page", ends=True) as server, \
+                    Nginx(version, behind=server.line()) as nginx:
+                self.assertEqual(nginx.fetch(), (200, b"hello"))
+                self.assertEqual(server.rest()[-1], NO_CLOSE_NOTIFY)
 
     def test_nobody_vouches_for_weir(self):
         for version in VERSIONS:

@@ -69,6 +69,16 @@ class Client(unittest.TestCase):
                 self.assertEqual(server.rest(), [f"version={version} protocol=weir name=localhost "
                                                  "certificates=3 resumed=0", "done"])
 
+    def test_weir_ends_first(self):
+        for version in VERSIONS:
+            with self.subTest(version=version), \
+                    weir.start_peer_server("page", ends=True) as server, \
+                    start_client(server.line(), version, "-quiet") as client:
+                client.say("GET / HTTP/1.0\n\n")
+                client.find("^hello$")
+                self.assertEqual(client.wait(), 0)
+                self.assertEqual(server.rest()[-1], "done")
+
     def test_resumes_a_session(self):
         session = certificates.path("session")
         for version in VERSIONS:
@@ -150,6 +160,14 @@ class Server(unittest.TestCase):
                         f"version={version} protocol=weir name=localhost certificates=3 resumed=0",
                         "done"])
                     server.find("^CONNECTION CLOSED$")
+
+    def test_weir_ends_first(self):
+        for version in VERSIONS:
+            with self.subTest(version=version):
+                server, port = start_server(version, "-rev", "-alpn", "weir")
+                with server:
+                    lines = weir.run_peer_client("lines", port, ends=True)
+                    self.assertEqual(lines[1:], ["done"])
 
     def test_both_show_who_they_are(self):
         for version in VERSIONS:

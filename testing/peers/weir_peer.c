@@ -9,6 +9,7 @@
 //   first   sends much, ends its stream, and then expects all of it back, up to the peer's end
 //   last    reads up to the peer's end, and then sends all of it back
 //   page    a client asks for a page by HTTP, a server sends one
+// With --ends, whoever has said all of its lines or page ends its stream before it reads on.
 // The options are below. Of each connection it prints what was agreed on, and then "done" or
 // "failed: " and why. It succeeds if every connection did.
 
@@ -30,6 +31,7 @@ typedef struct peer {
   const char *protocols[2];         // ALPN, ended by NULL
   weir_tls_version version;         // the only one; 0: whatever is the default
   bool asks;                        // a server that requires a certificate of clients
+  bool ends;                        // its stream before it reads on
   int times;                        // connections, one after the other
   const char *role, *talk, *port;
 } peer;
@@ -41,13 +43,39 @@ static int expect_equal(weir_bytes found, weir_bytes expected) {
   return equal ? 0 : -EBADMSG;
 }
 
+static int expect_end(weir_read_channel *input) {
+  weir_bytes rest;
+  int result = weir_read_peek(input, 1, &rest);
+  return result == 0 ? -EBADMSG : result == WEIR_E_END_OF_STREAM ? 0 : result;
+}
+
+static weir_bytes print_line(char *out, size_t size, int number) {
+  snprintf(out, size, "level %d level", number);
+  return weir_text(out);
+}
+
+// All lines, and the end, before the first one comes back.
+static int send_lines_first(weir_read_channel *input, weir_write_channel *output) {
+  char text[32];
+  weir_bytes line;
+  int result = 0;
+  for (int i = 0; i < LINES && result == 0; i++) {
+    result = weir_write_line(output, print_line(text, sizeof text, i));
+  }
+  if (result == 0) result = weir_write_channel_close(output);
+  for (int i = 0; i < LINES && result == 0; i++) {
+    result = weir_read_line(input, &line);
+    if (result == 0) result = expect_equal(line, print_line(text, sizeof text, i));
+  }
+  return result == 0 ? expect_end(input) : result;
+}
+
 static int send_lines(weir_read_channel *input, weir_write_channel *output) {
   int result = 0;
   for (int i = 0; i < LINES && result == 0; i++) {
     char text[32];
     weir_bytes line;
-    snprintf(text, sizeof text, "level %d level", i);
-    result = weir_write_line(output, weir_text(text));
+    result = weir_write_line(output, print_line(text, sizeof text, i));
     if (result == 0) result = weir_read_line(input, &line);
     if (result == 0) result = expect_equal(line, weir_text(text));
   }
@@ -83,9 +111,10 @@ static int end_last(weir_read_channel *input, weir_write_channel *output) {
   return result;
 }
 
-static int ask_for_page(weir_read_channel *input, weir_write_channel *output) {
+static int ask_for_page(weir_read_channel *input, weir_write_channel *output, bool ends) {
   weir_bytes line;
   int result = weir_write_string(output, "GET / HTTP/1.0\r\nHost: localhost\r\n\r\n");
+  if (result == 0 && ends) result = weir_write_channel_close(output);
   if (result == 0) result = weir_read_line(input, &line);
   if (result == 0) {
     printf("%.*s\n", (int)line.size, line.data);
@@ -94,14 +123,20 @@ static int ask_for_page(weir_read_channel *input, weir_write_channel *output) {
   return result;
 }
 
-static int send_page(weir_read_channel *input, weir_write_channel *output) {
+// If the stream ends behind it, nothing else tells how long it is.
+static int send_page(weir_read_channel *input, weir_write_channel *output, bool ends) {
   weir_bytes line;
   int result;
   do {
     result = weir_read_line(input, &line);
   } while (result == 0 && line.size > 0);
   if (result < 0) return result;
-  return weir_write_string(output, "HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+  if (!ends) {
+    return weir_write_string(output, "HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+  }
+  result = weir_write_string(output, "HTTP/1.0 200 OK\r\n\r\nhello");
+  if (result == 0) result = weir_write_channel_close(output);
+  return result == 0 ? expect_end(input) : result;
 }
 
 static int talk(const peer *self, weir_connection *connection, bool is_server) {
@@ -110,9 +145,11 @@ static int talk(const peer *self, weir_connection *connection, bool is_server) {
   if (strcmp(self->talk, "first") == 0) return end_first(input, output);
   if (strcmp(self->talk, "last") == 0) return end_last(input, output);
   if (strcmp(self->talk, "page") == 0) {
-    return is_server ? send_page(input, output) : ask_for_page(input, output);
+    return is_server ? send_page(input, output, self->ends)
+                     : ask_for_page(input, output, self->ends);
   }
-  return is_server ? send_lines_back(input, output) : send_lines(input, output);
+  if (is_server) return send_lines_back(input, output);
+  return self->ends ? send_lines_first(input, output) : send_lines(input, output);
 }
 
 // Connections
@@ -237,15 +274,12 @@ static bool parse_times(peer *self, const char *word) {
 }
 
 static bool parse(peer *self, int count, char **words) {
-  static const struct option options[] = {{"roots", required_argument, NULL, 'r'},
-                                          {"chain", required_argument, NULL, 'c'},
-                                          {"key", required_argument, NULL, 'k'},
-                                          {"name", required_argument, NULL, 'n'},
-                                          {"protocol", required_argument, NULL, 'p'},
-                                          {"version", required_argument, NULL, 'v'},
-                                          {"asks", no_argument, NULL, 'a'},
-                                          {"times", required_argument, NULL, 't'},
-                                          {0}};
+  static const struct option options[] = {
+      {"roots", required_argument, NULL, 'r'},    {"chain", required_argument, NULL, 'c'},
+      {"key", required_argument, NULL, 'k'},      {"name", required_argument, NULL, 'n'},
+      {"protocol", required_argument, NULL, 'p'}, {"version", required_argument, NULL, 'v'},
+      {"asks", no_argument, NULL, 'a'},           {"ends", no_argument, NULL, 'e'},
+      {"times", required_argument, NULL, 't'},    {0}};
   int option;
   while ((option = getopt_long(count, words, "", options, NULL)) != -1) {
     if (option == 'r') self->roots = optarg;
@@ -255,6 +289,7 @@ static bool parse(peer *self, int count, char **words) {
     if (option == 'p') self->protocols[0] = optarg;
     if (option == 'v') self->version = strcmp(optarg, "1.2") == 0 ? WEIR_TLS_1_2 : WEIR_TLS_1_3;
     if (option == 'a') self->asks = true;
+    if (option == 'e') self->ends = true;
     if (option == '?' || (option == 't' && !parse_times(self, optarg))) return false;
   }
   if (count - optind < 2) return false;

@@ -94,6 +94,14 @@ WEIR_MUST_USE int weir_internal_tls_leave(weir_internal_tls_session *session, in
 // beginning: the rest of a record often comes with the next read. Returns how many, or 0.
 size_t weir_internal_tls_read_on(weir_internal_tls_session *session, char *out, size_t size);
 
+// weir_internal_tls_blame returns what to call a failure of which BoringSSL does not say whose it
+// is (a server name that is none, a key that is no point): the peer's, if the peer was told so by
+// an alert, and otherwise our own.
+static inline int weir_internal_tls_blame(const weir_internal_tls_session *session) {
+  bool told = session->alert >= 0 && !session->alert_received;
+  return told && session->alert != SSL_AD_INTERNAL_ERROR ? WEIR_E_TLS_PROTOCOL : WEIR_E_TLS_LIBRARY;
+}
+
 // weir_internal_tls_describe keeps what is known of a failure with |code|, and takes what BoringSSL
 // has to say. Returns the code, which may have become a more exact one.
 int weir_internal_tls_describe(weir_internal_tls_session *session, int code);

@@ -35,7 +35,8 @@ ROWS = [
     Row("p256", "full handshake, TLS 1.3, P-256", 60, "handshake", 0.93),
     Row("rsa-2048", "full handshake, TLS 1.3, RSA-2048", 50, "handshake", 0.93),
     Row("resumed", "resumed handshake, TLS 1.3", 80, "handshake", 0.93),
-    Row("bulk", "bulk, records of 16 KiB", 100, "MiB", 0.9),
+    Row("bulk", "bulk, records of 16 KiB, in memory", 100, "MiB", 0.9),
+    Row("bulk-tcp", "the same over TCP", 100, "MiB"),
     Row("memory", "memory, an idle client and server", 1000, "pair", is_memory=True),
 ]
 

@@ -2,12 +2,16 @@
 //
 // BoringSSL alone, set as Weir sets it, in a loop: what nobody who uses it can do without.
 
+#include <arpa/inet.h>
 #include <assert.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/pool.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <unistd.h>
 
 #include "bench/tls_work.h"
 
@@ -174,35 +178,88 @@ static void clean_up(void) {
 
 // Connections
 
-static SSL *new_side(SSL_CTX *context, const ends *wires_of_side) {
-  SSL *ssl = SSL_new(context);
+static BIO *new_ring_end(const ends *wires_of_side) {
   BIO *bio = BIO_new(here.method);
   union {
     const void *ours;
     void *theirs;
   } data = {wires_of_side};
   BIO_set_data(bio, data.theirs);
+  return bio;
+}
+
+static SSL *new_side(SSL_CTX *context, BIO *bio) {
+  SSL *ssl = SSL_new(context);
   SSL_set_bio(ssl, bio, bio);
   SSL_set_shed_handshake_config(ssl, 1);
   return ssl;
 }
 
-static bool connect_sides(SSL **client, SSL **server) {
-  *client = new_side(here.client, &client_ends);
-  *server = new_side(here.server, &server_ends);
+// Each repeats what has to wait for the other side, unless that has failed.
+
+static bool wants_more(SSL *ssl, int result) {
+  return result <= 0 && SSL_get_error(ssl, result) == SSL_ERROR_WANT_READ;
+}
+
+static bool shake_hands(SSL *client, SSL *server) {
+  int client_result, server_result;
+  do {
+    client_result = SSL_do_handshake(client);
+    server_result = SSL_do_handshake(server);
+  } while (wants_more(client, client_result) || wants_more(server, server_result));
+  return client_result == 1 && server_result == 1;
+}
+
+static bool read_record(SSL *ssl, char *data, int size) {
+  int result;
+  do {
+    result = SSL_read(ssl, data, size);
+  } while (wants_more(ssl, result));
+  return result == size;
+}
+
+static bool connect_over(BIO *client_end, BIO *server_end, SSL **client, SSL **server) {
+  *client = new_side(here.client, client_end);
+  *server = new_side(here.server, server_end);
   SSL_set_connect_state(*client);
   SSL_set_accept_state(*server);
   SSL_set_tlsext_host_name(*client, BENCH_TLS_NAME);
   bool resumes = here.session != NULL;
   if (resumes) SSL_set_session(*client, here.session);
-  bool is_done = false;
-  for (int i = 0; i < 4 && !is_done; i++) {
-    bool client_done = SSL_do_handshake(*client) == 1;
-    is_done = SSL_do_handshake(*server) == 1 && client_done;
-  }
   char byte = 'x';
-  is_done = is_done && SSL_write(*server, &byte, 1) == 1 && SSL_read(*client, &byte, 1) == 1;
-  return is_done && resumes == (SSL_session_reused(*client) != 0);
+  return shake_hands(*client, *server) && SSL_write(*server, &byte, 1) == 1 &&
+         read_record(*client, &byte, 1) && resumes == (SSL_session_reused(*client) != 0);
+}
+
+static bool connect_sides(SSL **client, SSL **server) {
+  return connect_over(new_ring_end(&client_ends), new_ring_end(&server_ends), client, server);
+}
+
+// Of a TCP connection with ourselves. Neither end waits; the other one's turn comes first.
+static bool open_sockets(int *client, int *server) {
+  struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+  struct sockaddr *named = (struct sockaddr *)&address;
+  socklen_t size = sizeof address;
+  int listener = socket(AF_INET, SOCK_STREAM, 0);
+  *client = socket(AF_INET, SOCK_STREAM, 0);
+  *server = -1;
+  if (bind(listener, named, size) == 0 && listen(listener, 1) == 0 &&
+      getsockname(listener, named, &size) == 0 && connect(*client, named, size) == 0) {
+    *server = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
+  }
+  close(listener);
+  return *server >= 0 && fcntl(*client, F_SETFL, O_NONBLOCK) == 0;
+}
+
+static bool connect_sockets(SSL **client, SSL **server) {
+  int ends_of_it[2];
+  int yes = 1;
+  if (!open_sockets(&ends_of_it[0], &ends_of_it[1])) return false;
+  for (int i = 0; i < 2; i++) {
+    if (setsockopt(ends_of_it[i], IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes) != 0) return false;
+  }
+  return connect_over(BIO_new_socket(ends_of_it[0], BIO_CLOSE),
+                      BIO_new_socket(ends_of_it[1], BIO_CLOSE), client, server);
 }
 
 static void disconnect(SSL *client, SSL *server) {
@@ -242,21 +299,25 @@ static int resumed(bench_work *work) {
   return handshakes(work);
 }
 
-static int bulk(bench_work *work) {
+static int send_all(bench_work *work, bool (*connect_both)(SSL **client, SSL **server)) {
   static char data[BENCH_TLS_RECORD];
   prepare(&bench_p256, false);
   SSL *client, *server;
-  if (!connect_sides(&client, &server)) return -1;
+  if (!connect_both(&client, &server)) return -1;
   bench_begin(work);
   for (int64_t i = 0; i < work->units * BENCH_TLS_RECORDS_A_MEBIBYTE; i++) {
     if (SSL_write(client, data, sizeof data) != sizeof data) return -1;
-    if (SSL_read(server, data, sizeof data) != sizeof data) return -1;
+    if (!read_record(server, data, sizeof data)) return -1;
   }
   bench_end(work);
   disconnect(client, server);
   clean_up();
   return 0;
 }
+
+static int bulk(bench_work *work) { return send_all(work, connect_sides); }
+
+static int bulk_tcp(bench_work *work) { return send_all(work, connect_sockets); }
 
 static int memory(bench_work *work) {
   prepare(&bench_p256, false);
@@ -274,8 +335,10 @@ static int memory(bench_work *work) {
 }
 
 int main(int count, char **words) {
-  static const bench_entry entries[] = {{"p256", p256}, {"rsa-2048", rsa},  {"resumed", resumed},
-                                        {"bulk", bulk}, {"memory", memory}, {NULL, NULL}};
+  static const bench_entry entries[] = {
+      {"p256", p256},         {"rsa-2048", rsa},  {"resumed", resumed}, {"bulk", bulk},
+      {"bulk-tcp", bulk_tcp}, {"memory", memory}, {NULL, NULL},
+  };
   bench_work work;
   bench_function *function = bench_choose(&work, entries, count, words);
   return function == NULL ? 2 : bench_report(&work, function(&work));

@@ -6,6 +6,7 @@
 #include "weir/channel.h"
 #include "weir/coroutine.h"
 #include "weir/selector.h"
+#include "weir/tcp.h"
 #include "weir/tls.h"
 
 typedef struct bench_pair {
@@ -128,12 +129,27 @@ static int drink(void *argument) {
   return result == WEIR_E_END_OF_STREAM || result == WEIR_E_CLOSED ? 0 : result;
 }
 
-static int bulk(world *here) {
-  static char data[BENCH_TLS_RECORD];
-  // As much as the ring of the program without Weir holds.
+// As much as the ring of the program without Weir holds.
+static int open_pipe(bench_pair *pair) {
   const weir_pipe_options wide = {.capacity = 64 * 1024};
+  return weir_pipe(&pair->client, &pair->server, &wide);
+}
+
+static int open_tcp(bench_pair *pair) {
+  weir_tcp_builder tcp = weir_tcp(weir_current_selector());
+  weir_listener *listener;
+  int result = weir_tcp_bind(tcp, &listener, "127.0.0.1", 0);
+  if (result < 0) return result;
+  result = weir_tcp_connect(tcp, &pair->client, "127.0.0.1", weir_listener_port(listener));
+  if (result == 0) result = weir_accept(listener, &pair->server);
+  weir_listener_close(listener);
+  return result;
+}
+
+static int send_all(world *here, int (*open)(bench_pair *pair)) {
+  static char data[BENCH_TLS_RECORD];
   bench_pair pair;
-  int result = weir_pipe(&pair.client, &pair.server, &wide);
+  int result = open(&pair);
   if (result == 0) result = secure_pair(here, &pair);
   if (result == 0) result = weir_launch(NULL, NULL, NULL, drink, pair.server);
   if (result < 0) return result;
@@ -149,6 +165,10 @@ static int bulk(world *here) {
   if (result < 0) return result;
   return waited < 0 ? waited : closed;
 }
+
+static int bulk(world *here) { return send_all(here, open_pipe); }
+
+static int bulk_tcp(world *here) { return send_all(here, open_tcp); }
 
 // Who is idle waits for bytes, in a coroutine whose stack is not of malloc.
 static int read_both(const bench_pair *pair) {
@@ -210,15 +230,22 @@ static int work_bulk(bench_work *work) {
   return weir_run(NULL, run, &here);
 }
 
+static int work_bulk_tcp(bench_work *work) {
+  world here = {.work = work, .identity = &bench_p256, .body = bulk_tcp};
+  return weir_run(NULL, run, &here);
+}
+
 static int work_memory(bench_work *work) {
   world here = {.work = work, .identity = &bench_p256, .body = memory};
   return weir_run(NULL, run, &here);
 }
 
 int main(int count, char **words) {
-  static const bench_entry entries[] = {{"p256", work_p256},       {"rsa-2048", work_rsa},
-                                        {"resumed", work_resumed}, {"bulk", work_bulk},
-                                        {"memory", work_memory},   {NULL, NULL}};
+  static const bench_entry entries[] = {
+      {"p256", work_p256}, {"rsa-2048", work_rsa},      {"resumed", work_resumed},
+      {"bulk", work_bulk}, {"bulk-tcp", work_bulk_tcp}, {"memory", work_memory},
+      {NULL, NULL},
+  };
   bench_work work;
   bench_function *function = bench_choose(&work, entries, count, words);
   return function == NULL ? 2 : bench_report(&work, function(&work));

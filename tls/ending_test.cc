@@ -136,6 +136,35 @@ TEST_P(Ending, ACloseInACancelledCoroutineReturnsAtOnce) {
   });
 }
 
+// Also when a reader has to leave first, so that the time of the connection above is up a moment
+// before that of the one below.
+TEST_F(HalfClose, ACloseWhoseTimeIsUpSaysSoWhereThereWasAReader) {
+  VirtualClock clock;
+  ExpectRun(clock.options(), [&] {
+    SecureWorld world;
+    SecurePair pair = world.Connect(Wire::kNarrowPipe);
+    weir_job *reader = LaunchJob([&pair] {
+      char byte;
+      return weir_read_available(weir_open_read_channel(pair.near), &byte, 1);
+    });
+    const std::string text(1000, 't');
+    weir_write_channel *output = weir_open_write_channel(pair.near, true);
+    EXPECT_EQ(0, weir_write_fully(output, text.data(), text.size(), nullptr));
+    EXPECT_EQ(0, weir_delay(WEIR_MILLISECOND));
+    weir_job *tick = LaunchJob([&clock] {
+      clock.Advance(1);
+      return 0;
+    });
+    EXPECT_EQ(-ETIMEDOUT, weir_connection_close(pair.near));
+    EXPECT_EQ(WEIR_E_CLOSED, EndOf(reader));
+    EXPECT_EQ(0, EndOf(tick));
+    std::string rest = ReadToEnd(pair.far);
+    EXPECT_NE(std::string::npos, rest.find('<')) << "does not look complete";
+    weir_connection_close(pair.far);
+    return 0;
+  });
+}
+
 // Once close_notify is sealed it will be sent, whoever waits for it: the stream has ended.
 TEST_F(HalfClose, ThatIsCancelledWhileItsEndIsOnItsWayHasHappened) {
   ExpectRun([&] {

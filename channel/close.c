@@ -30,12 +30,13 @@ static void wake_closer(weir_internal_closer *closer, int result) {
 }
 
 static int finish(weir_connection *connection, int result) {
-  if (result == 0) result = connection->outcome;
   weir_internal_writer_rest(&connection->writer);
   weir_internal_timer_cancel(connection->loop, &connection->timer);
   weir_internal_connection_idle(connection);
   const weir_internal_transport *transport = connection->transport;
   bool stopped = transport->stop == NULL || transport->stop(connection);
+  // What stopped may just have said how it went.
+  if (result == 0) result = connection->outcome;
   // A message of another loop names the connection, which must not be gone when it arrives.
   bool named =
       __atomic_load_n(&connection->abort_state, __ATOMIC_RELAXED) == WEIR_INTERNAL_ABORT_SENT;

@@ -15,7 +15,6 @@ import figures
 import machine
 import processes
 import report
-import table
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 REFERENCE = "read-write"
@@ -98,8 +97,8 @@ def markdown(results):
         ratio, gate = result.ratio, result.way.gate
         lines.append([result.way.text, f"{ratio.value:.2f}", f"{ratio.low:.2f} to {ratio.high:.2f}",
                       f"{result.milliseconds:.0f}", "" if gate is None else f"≤ {gate:.2f}",
-                      {None: "", True: "yes", False: "**no**"}[result.holds()]])
-    return table.grid(lines)
+                      report.verdict(result.holds())])
+    return report.grid(lines)
 
 
 def parse_arguments():

@@ -17,7 +17,6 @@ import machine
 import peers
 import processes
 import report
-import table
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 WEIR, BOOST, UCONTEXT, GO = "Weir", "Boost.Context", "ucontext", "Go"
@@ -174,10 +173,10 @@ def markdown(results, ways):
             "–" if cost is None else value(row, cost.value),
             "" if cost is None else f"{value(row, cost.low)} to {value(row, cost.high)}",
             "" if row.gate is None else f"≤ {value(row, row.gate)}",
-            {None: "", True: "yes", False: "**no**"}[result.holds()],
+            report.verdict(result.holds()),
         ] + [value(row, result.costs[name].value) if name in result.costs else ""
              for name in others] + [result.note])
-    return table.grid(lines)
+    return report.grid(lines)
 
 
 def as_data(result):

@@ -16,7 +16,6 @@ import line_texts
 import machine
 import peers
 import report
-import table
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 REFERENCE = "memchr"
@@ -128,9 +127,9 @@ def markdown(results, ways):
             result.row.text(), f"{result.reference:.2f} GB/s", f"{ratio.value:.2f}",
             f"{ratio.low:.2f} to {ratio.high:.2f}", f"{ratio.value * result.reference:.2f} GB/s",
             "" if gate is None else f"≥ {gate:.2f}",
-            {None: "", True: "yes", False: "**no**"}[result.holds()],
+            report.verdict(result.holds()),
         ] + [f"{result.ratios[peer].value:.2f}" for peer in peers])
-    return table.grid(lines)
+    return report.grid(lines)
 
 
 def as_data(result):

@@ -14,7 +14,6 @@ import figures
 import machine
 import processes
 import report
-import table
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 WEIR, BARE = "tls_weir", "tls_bare"
@@ -128,10 +127,10 @@ def markdown(results):
             "–" if ratio is None else f"{ratio.value:.2f}",
             "" if ratio is None else f"{ratio.low:.2f} to {ratio.high:.2f}",
             "" if row.gate is None else f"≥ {row.gate:.2f}",
-            {None: "", True: "yes", False: "**no**"}[result.holds()],
+            report.verdict(result.holds()),
             result.note,
         ])
-    return table.grid(lines)
+    return report.grid(lines)
 
 
 def as_data(result):

@@ -15,7 +15,7 @@ import figures
 import machine
 import processes
 import report
-import table
+import turns
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 REFERENCE = "read-write"
@@ -79,11 +79,11 @@ def copy_once(way, mebibytes):
 
 
 def measure(chosen, rounds, mebibytes):
-    """In each round all ways, each in a new process, in turns from the first and the last."""
+    """In each round all ways, each in a new process."""
     costs = {way.name: [] for way in chosen}
-    for number in range(rounds):
+    for number, order in enumerate(turns.orders(chosen, rounds)):
         print(f"round {number + 1} of {rounds}", file=sys.stderr, flush=True)
-        for way in chosen[::1 if number % 2 == 0 else -1]:
+        for way in order:
             costs[way.name].append(copy_once(way, mebibytes))
     return [Result(way, figures.median_of(cost / max(first, 1.0) for cost, first
                                           in zip(costs[way.name], costs[REFERENCE])),
@@ -98,8 +98,8 @@ def markdown(results):
         ratio, gate = result.ratio, result.way.gate
         lines.append([result.way.text, f"{ratio.value:.2f}", f"{ratio.low:.2f} to {ratio.high:.2f}",
                       f"{result.milliseconds:.0f}", "" if gate is None else f"≤ {gate:.2f}",
-                      {None: "", True: "yes", False: "**no**"}[result.holds()]])
-    return table.grid(lines)
+                      report.verdict(result.holds())])
+    return report.grid(lines)
 
 
 def parse_arguments():

@@ -7,7 +7,6 @@ Run it by `./bazelw run -c opt //bench:coroutine`. docs/performance.md says what
 import argparse
 import os
 import re
-import subprocess
 import sys
 import tempfile
 from typing import NamedTuple, Optional
@@ -17,7 +16,7 @@ import machine
 import peers
 import processes
 import report
-import table
+import turns
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 WEIR, BOOST, UCONTEXT, GO = "Weir", "Boost.Context", "ucontext", "Go"
@@ -111,37 +110,26 @@ def find_ways(arguments, folder):
     return ways, missing
 
 
-def run(command):
-    """What a program prints."""
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    if result.returncode != 0:
-        raise processes.ProgramFailed(f"{os.path.basename(command[0])}: {result.stderr.strip()}")
-    return result.stdout
-
-
 def nanoseconds(row, way, units, alive):
     """What a unit takes in a new process."""
-    taken = run(way + [row.work or row.name, str(units), str(alive)])
-    return int(taken) / units
+    command = way + [row.work or row.name, str(units), str(alive)]
+    return int(processes.output_of(command)) / units
 
 
 def parked_bytes(alive):
     """What each of so many parked coroutines takes of memory."""
-    printed = run([os.path.join(HERE, "million"), str(alive)])
+    printed = processes.output_of([os.path.join(HERE, "million"), str(alive)])
     return int(re.search(r"^parked .* (\d+) bytes each", printed, re.MULTILINE).group(1))
 
 
 def measure(row, ways, arguments):
-    """One row: in each round a new process of each way, in turns from the first and the last."""
+    """One row: in each round a new process of each way."""
     alive = min(row.alive, arguments.most_alive)
     units = max(min(row.units, arguments.most_units), alive)
     chosen = [name for name in ways if name == WEIR or name in row.peers]
     rounds = min(arguments.rounds, MOST_ROUNDS_OF_MEMORY) if row.is_memory else arguments.rounds
-    costs = {name: [] for name in chosen}
-    for number in range(rounds):
-        for name in chosen[::1 if number % 2 == 0 else -1]:
-            costs[name].append(parked_bytes(alive) if row.is_memory
-                               else nanoseconds(row, ways[name], units, alive))
+    costs = turns.measure(chosen, rounds, lambda name: (
+        parked_bytes(alive) if row.is_memory else nanoseconds(row, ways[name], units, alive)))
     return Result(row, {name: figures.median_of(values) for name, values in costs.items()},
                   note="" if alive == row.alive else f"with {alive:,}", is_cut=alive < row.alive)
 
@@ -174,10 +162,10 @@ def markdown(results, ways):
             "–" if cost is None else value(row, cost.value),
             "" if cost is None else f"{value(row, cost.low)} to {value(row, cost.high)}",
             "" if row.gate is None else f"≤ {value(row, row.gate)}",
-            {None: "", True: "yes", False: "**no**"}[result.holds()],
+            report.verdict(result.holds()),
         ] + [value(row, result.costs[name].value) if name in result.costs else ""
              for name in others] + [result.note])
-    return table.grid(lines)
+    return report.grid(lines)
 
 
 def as_data(result):

@@ -29,14 +29,15 @@ typedef struct bench_entry {
   bench_function *function;
 } bench_entry;
 
+// The processor time of this process, in nanoseconds.
 static inline int64_t bench_cpu_time(void) {
   struct timespec time;
   clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
   return time.tv_sec * INT64_C(1000000000) + time.tv_nsec;
 }
 
+// Stand around what is measured: the processor time between them is |taken|.
 static inline void bench_begin(bench_work *work) { work->began = bench_cpu_time(); }
-
 static inline void bench_end(bench_work *work) { work->taken = bench_cpu_time() - work->began; }
 
 // Finds what the command line asks for. Returns NULL, having said so, if there is no such thing.

@@ -6,7 +6,6 @@ Run it by `./bazelw run -c opt //bench:lines`. docs/performance.md says what the
 
 import argparse
 import os
-import subprocess
 import sys
 import tempfile
 from typing import NamedTuple, Optional
@@ -15,8 +14,9 @@ import figures
 import line_texts
 import machine
 import peers
+import processes
 import report
-import table
+import turns
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 REFERENCE = "memchr"
@@ -87,27 +87,22 @@ def choose_ways(arguments, folder):
     return ways, missing
 
 
-def run(command, path):
-    """What a way found, and the nanoseconds it took."""
-    output = subprocess.run(command + [path], capture_output=True, text=True, check=True).stdout
-    lines, size, nanoseconds = map(int, output.split())
-    return (lines, size), nanoseconds
+def cost(command, path, expected):
+    """The nanoseconds that a way took to find what is expected in a text."""
+    lines, size, nanoseconds = map(int, processes.output_of(command + [path]).split())
+    if (lines, size) != expected:
+        sys.exit(f"{' '.join(command)} finds {(lines, size)}, not {expected}")
+    return nanoseconds
 
 
 def measure(row, ways, arguments, folder):
-    """One row: in each round a new process of each way, in turns from the first and the last."""
+    """One row: in each round a new process of each way."""
     path = os.path.join(folder, "text")
     text = line_texts.make(row.kind, row.line_size, arguments.mebibytes << 20)
     with open(path, "wb") as file:
         file.write(text)
     expected = (text.count(b"\n"), len(text) - text.count(b"\n"))
-    costs = {way: [] for way in ways}
-    for number in range(arguments.rounds):
-        for way in list(ways)[::1 if number % 2 == 0 else -1]:
-            found, nanoseconds = run(ways[way], path)
-            if found != expected:
-                sys.exit(f"{way} finds {found} in {row.text()}, not {expected}")
-            costs[way].append(nanoseconds)
+    costs = turns.measure(ways, arguments.rounds, lambda way: cost(ways[way], path, expected))
     reference = figures.median_of(len(text) / cost for cost in costs[REFERENCE]).value
     ratios = {way: figures.median_of(
                   first / cost for first, cost in zip(costs[REFERENCE], costs[way]))
@@ -128,9 +123,9 @@ def markdown(results, ways):
             result.row.text(), f"{result.reference:.2f} GB/s", f"{ratio.value:.2f}",
             f"{ratio.low:.2f} to {ratio.high:.2f}", f"{ratio.value * result.reference:.2f} GB/s",
             "" if gate is None else f"≥ {gate:.2f}",
-            {None: "", True: "yes", False: "**no**"}[result.holds()],
+            report.verdict(result.holds()),
         ] + [f"{result.ratios[peer].value:.2f}" for peer in peers])
-    return table.grid(lines)
+    return report.grid(lines)
 
 
 def as_data(result):

@@ -20,6 +20,14 @@ class ProgramFailed(Exception):
     """A server or a load generator did not do what it should."""
 
 
+def output_of(command):
+    """What a program prints that runs to its end."""
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if result.returncode != 0:
+        raise ProgramFailed(f"{os.path.basename(command[0])}: {result.stderr.strip()}")
+    return result.stdout
+
+
 def pinned(core):
     """For a new process: keeps it on one core, if one is given."""
     if core is not None:

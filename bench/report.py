@@ -10,6 +10,21 @@ def is_optimised(program):
     return "-opt" in os.path.realpath(program)
 
 
+def verdict(holds):
+    """The cell that says whether a row holds; None: that there is nothing to say."""
+    return {None: "", True: "yes", False: "**no**"}[holds]
+
+
+def grid(lines):
+    """Lines of cells, the headings first, as Markdown that can be read as it is."""
+    lines = list(lines)
+    widths = [max(map(len, column)) for column in zip(*lines)]
+    lines.insert(1, ["-" * width for width in widths])
+    return "\n".join(
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths)) + " |"
+        for line in lines) + "\n"
+
+
 def give(text, setup, rows, path):
     """Prints the text and the set-up; writes rows, as data, to a file if a path is given."""
     print(text)

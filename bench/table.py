@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The table, as Markdown and as JSON."""
+"""The table of a runner that measures servers, as Markdown and as JSON."""
 
 import measurements
+import report
 import workloads
 
 HEADINGS = ["", "measured", "95 % interval", "reference", "must be", "holds", ""]
@@ -35,24 +36,13 @@ def _cells(result):
         reference = f"{result.reference:.2f} µs a {row.workload.unit}"
     if row.kind == workloads.WAITS and result.reference is not None:
         reference = f"{result.reference:.4f} a {row.workload.unit}"
-    holds = {None: "", True: "yes", False: "**no**"}[result.holds()]
-    return [row.text, _value(row, result.value), interval, reference, _gate(row), holds,
-            result.note]
-
-
-def grid(lines):
-    """Lines of cells, the headings first, as Markdown that can be read as it is."""
-    lines = list(lines)
-    widths = [max(map(len, column)) for column in zip(*lines)]
-    lines.insert(1, ["-" * width for width in widths])
-    return "\n".join(
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths)) + " |"
-        for line in lines) + "\n"
+    return [row.text, _value(row, result.value), interval, reference, _gate(row),
+            report.verdict(result.holds()), result.note]
 
 
 def markdown(results):
     """The table."""
-    return grid([HEADINGS] + [_cells(result) for result in results])
+    return report.grid([HEADINGS] + [_cells(result) for result in results])
 
 
 def profile_markdown(result, count):

@@ -6,7 +6,6 @@ Run it by `./bazelw run -c opt //bench:tls`. docs/performance.md says what the r
 
 import argparse
 import os
-import subprocess
 import sys
 from typing import NamedTuple, Optional
 
@@ -14,7 +13,7 @@ import figures
 import machine
 import processes
 import report
-import table
+import turns
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 WEIR, BARE = "tls_weir", "tls_bare"
@@ -79,20 +78,15 @@ def parse_arguments():
 
 def cost(program, row, units):
     """What a unit takes in a new process: nanoseconds of CPU time, or bytes."""
-    result = subprocess.run([os.path.join(HERE, program), row.name, str(units), "1"],
-                            capture_output=True, text=True, check=False)
-    if result.returncode != 0:
-        raise processes.ProgramFailed(f"{program} {row.name}: {result.stderr.strip()}")
-    return int(result.stdout) / units
+    printed = processes.output_of([os.path.join(HERE, program), row.name, str(units), "1"])
+    return int(printed) / units
 
 
 def measure(row, arguments):
-    """One row: in each round a new process of each program, in turns first."""
+    """One row: in each round a new process of each program."""
     units = min(row.units, arguments.most_units)
-    costs = {WEIR: [], BARE: []}
-    for number in range(3 if row.is_memory else arguments.rounds):
-        for program in (WEIR, BARE)[::1 if number % 2 == 0 else -1]:
-            costs[program].append(cost(program, row, units))
+    costs = turns.measure((WEIR, BARE), 3 if row.is_memory else arguments.rounds,
+                          lambda program: cost(program, row, units))
     if row.is_memory and not all(costs[BARE] + costs[WEIR]):
         return Result(row, note=UNTOLD)
     ratios = [bare / weir for bare, weir in zip(costs[BARE], costs[WEIR])]
@@ -129,10 +123,10 @@ def markdown(results):
             "–" if ratio is None else f"{ratio.value:.2f}",
             "" if ratio is None else f"{ratio.low:.2f} to {ratio.high:.2f}",
             "" if row.gate is None else f"≥ {row.gate:.2f}",
-            {None: "", True: "yes", False: "**no**"}[result.holds()],
+            report.verdict(result.holds()),
             result.note,
         ])
-    return table.grid(lines)
+    return report.grid(lines)
 
 
 def as_data(result):

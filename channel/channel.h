@@ -72,14 +72,17 @@ weir_write_channel *weir_open_write_channel(weir_connection *connection, bool au
 
 // Connections
 
-// weir_remote_address and weir_local_address return the addresses of the two ends as text, such as
-// "127.0.0.1:2323" or "[::1]:2323"; "pipe" for a pipe. They live as long as the connection, and
-// stay the same when the peer has gone. Never fail.
+// weir_remote_address returns the address of the peer as text, such as "127.0.0.1:2323" or
+// "[::1]:2323"; "pipe" for a pipe. It lives as long as the connection, and stays the same when the
+// peer has gone. Does not suspend. Never fails.
 const char *weir_remote_address(const weir_connection *connection);
+
+// weir_local_address returns the address of this end, as weir_remote_address that of the other one:
+// as text that lives as long as the connection. Does not suspend. Never fails.
 const char *weir_local_address(const weir_connection *connection);
 
 // weir_connection_host returns the host to which the connection was made, as the caller named it,
-// or NULL for one that was accepted. It lives as long as the connection.
+// or NULL for one that was accepted. It lives as long as the connection. Does not suspend.
 const char *weir_connection_host(const weir_connection *connection);
 
 // weir_connection_set_close_timeout replaces the time that weir_connection_close takes at most, in

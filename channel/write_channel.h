@@ -87,6 +87,7 @@ WEIR_MUST_USE int weir_write_line(weir_write_channel *channel, weir_bytes line);
 
 // weir_write_format writes what printf(3) would print, all or none if it fits into the channel's
 // capacity. -EINVAL for a format that printf refuses, -EOVERFLOW for a text above INT_MAX bytes.
+// weir_write_format_list takes the arguments as vprintf(3) does.
 WEIR_MUST_USE int weir_write_format(weir_write_channel *channel, const char *format, ...)
     WEIR_PRINTF_LIKE(2, 3);
 WEIR_MUST_USE int weir_write_format_list(weir_write_channel *channel, const char *format,

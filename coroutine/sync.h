@@ -55,8 +55,10 @@ extern "C" {
 // unlocking it leaves it locked for ever; then it can only be closed.
 typedef struct weir_mutex weir_mutex;
 
-WEIR_MUST_USE int weir_mutex_create(weir_mutex **out);  // 0 or -ENOMEM
-void weir_mutex_close(weir_mutex *mutex);               // nobody else alive may hold it
+// weir_mutex_create makes one that nobody holds. Does not suspend. Returns 0 or -ENOMEM.
+WEIR_MUST_USE int weir_mutex_create(weir_mutex **out);
+// weir_mutex_close frees |mutex|, as said above. Nobody else alive may hold it. Does not suspend.
+void weir_mutex_close(weir_mutex *mutex);
 
 // weir_mutex_lock suspends until the current coroutine holds |mutex|. Returns 0, or -EDEADLK when
 // it does already.
@@ -71,25 +73,38 @@ int weir_mutex_unlock(weir_mutex *mutex);
 // Events. Set or not; waiting ends while it is set.
 typedef struct weir_event weir_event;
 
-WEIR_MUST_USE int weir_event_create(weir_event **out);  // not set; 0 or -ENOMEM
+// weir_event_create makes one that is not set. Does not suspend. Returns 0 or -ENOMEM.
+WEIR_MUST_USE int weir_event_create(weir_event **out);
+// weir_event_close frees |event|, as said above. Does not suspend.
 void weir_event_close(weir_event *event);
-WEIR_MUST_USE int weir_event_wait(weir_event *event);  // suspends; 0 when set
-void weir_event_set(weir_event *event);                // wakes all who wait
+
+// weir_event_wait suspends until |event| is set. Returns 0.
+WEIR_MUST_USE int weir_event_wait(weir_event *event);
+// weir_event_set sets |event| and wakes all who wait; on an event that is set it does nothing.
+// Does not suspend.
+void weir_event_set(weir_event *event);
+// weir_event_reset makes those who come from now on wait again. Does not suspend.
 void weir_event_reset(weir_event *event);
+// weir_event_is_set tells whether |event| is set at this moment. Does not suspend.
 bool weir_event_is_set(const weir_event *event);
 
 // Semaphores. A number of permits.
 typedef struct weir_semaphore weir_semaphore;
 
-WEIR_MUST_USE int weir_semaphore_create(weir_semaphore **out, uint64_t permits);  // 0 or -ENOMEM
+// weir_semaphore_create makes one with that many permits. Does not suspend. Returns 0 or -ENOMEM.
+WEIR_MUST_USE int weir_semaphore_create(weir_semaphore **out, uint64_t permits);
+// weir_semaphore_close frees |semaphore|, as said above. Does not suspend.
 void weir_semaphore_close(weir_semaphore *semaphore);
+
 // weir_semaphore_acquire suspends until it gets |count| permits together. Who comes later waits
 // behind, even if there are enough for it. Returns 0.
 WEIR_MUST_USE int weir_semaphore_acquire(weir_semaphore *semaphore, uint64_t count);
-// -EAGAIN when others wait or there are too few.
+// weir_semaphore_try_acquire does not suspend: 0, or -EAGAIN when others wait or there are too few.
 WEIR_MUST_USE int weir_semaphore_try_acquire(weir_semaphore *semaphore, uint64_t count);
-// weir_semaphore_release gives back |count| permits, or adds them. Returns 0, or -EOVERFLOW.
+// weir_semaphore_release gives back |count| permits, or adds them. Does not suspend. Returns 0, or
+// -EOVERFLOW, with nothing added, when there would be more than UINT64_MAX.
 int weir_semaphore_release(weir_semaphore *semaphore, uint64_t count);
+// weir_semaphore_permits returns how many nobody holds at this moment. Does not suspend.
 uint64_t weir_semaphore_permits(const weir_semaphore *semaphore);
 
 // Typed channels. They carry elements of one size, by value, in order; any number of coroutines may

@@ -46,6 +46,7 @@ struct Program {
   std::string material;  // of which all that is written consists, over and over
 };
 
+// What |data| means: every input is a program, and where it ends early the rest is zeros.
 inline Program DecodeProgram(const uint8_t *data, size_t size) {
   constexpr size_t kMostSteps = 96;
   size_t at = 0;

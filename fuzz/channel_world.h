@@ -205,6 +205,7 @@ inline StreamModel::Until UntilOf(const Step &step) {
           (step.argument & 64) != 0, (step.argument & 128) != 0};
 }
 
+// The same as options of weir_read_until.
 inline weir_read_until_options OptionsOf(const StreamModel::Until &until) {
   weir_read_until_options options = {};
   options.limit = until.limit;
@@ -213,10 +214,12 @@ inline weir_read_until_options OptionsOf(const StreamModel::Until &until) {
   return options;
 }
 
+// The bytes of |text|, which must outlive them.
 inline weir_bytes BytesOf(const std::string &text) {
   return weir_bytes_of(text.data(), text.size());
 }
 
+// The code that a read returns when the model says |outcome|.
 inline int CodeOf(StreamModel::Outcome outcome) {
   switch (outcome) {
     case StreamModel::Outcome::kEnd:

@@ -64,6 +64,7 @@ struct TlsProgram {
   std::vector<TlsStep> steps;
 };
 
+// What |data| means: every input is a program, and where it ends early the rest is zeros.
 inline TlsProgram DecodeTlsProgram(const uint8_t *data, size_t size) {
   constexpr size_t kMostSteps = 80;
   size_t at = 0;

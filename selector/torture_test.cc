@@ -26,8 +26,8 @@
 namespace {
 
 using weir_testing::CountedWaits;
-using weir_testing::LaunchCoroutine;
 using weir_testing::LaunchCoroutineOn;
+using weir_testing::RunTogether;
 using weir_testing::Scenario;
 using weir_testing::ScenarioName;
 using weir_testing::Torture;
@@ -91,24 +91,11 @@ int ReadAll(const ForeignPipe &pipe, size_t *received) {
   }
 }
 
-// Runs two that fail together.
-int Both(const std::function<int()> &first, const std::function<int()> &second) {
-  weir_scope *scope = nullptr;
-  weir_scope_options together = {};
-  together.fail_together = true;
-  int result = weir_scope_open(&scope, &together);
-  if (result < 0) return result;
-  result = LaunchCoroutine(first, scope);
-  if (result == 0) result = LaunchCoroutine(second, scope);
-  if (result == 0) result = weir_scope_wait(scope);
-  int closed = weir_scope_close(scope);
-  return result < 0 ? result : closed;
-}
-
 int Transfer(bool *happened) {
   ForeignPipe pipe;
   size_t received = 0;
-  int result = Both([&] { return ReadAll(pipe, &received); }, [&] { return WriteAll(pipe); });
+  int result =
+      RunTogether({[&] { return ReadAll(pipe, &received); }, [&] { return WriteAll(pipe); }});
   *happened = received == kSize;
   return result;
 }
@@ -125,7 +112,7 @@ int Forget(bool *happened) {
     int result = weir_delay(WEIR_SECOND);
     return result < 0 ? result : weir_selector_forget(pipe.input);
   };
-  int result = Both(wait, forget);
+  int result = RunTogether({wait, forget});
   *happened = selected == WEIR_E_CLOSED;
   return result;
 }
@@ -170,7 +157,7 @@ int Signal(bool *happened) {
     raise(SIGUSR1);
     return delayed;
   };
-  result = first < 0 ? first : Both(wait, send);
+  result = first < 0 ? first : RunTogether({wait, send});
   weir_signals_close(signals);
   *happened = first == SIGHUP && second == SIGUSR1;
   return result;
@@ -190,7 +177,7 @@ int Block(bool *happened) {
     for (int i = 0; i < 3 && result == 0; i++) result = weir_blocking(Increase, &count);
     return result;
   };
-  int result = Both(call, call);
+  int result = RunTogether({call, call});
   auto *owned = new std::atomic<int>(0);
   auto destroy = [](void *argument) { delete static_cast<std::atomic<int> *>(argument); };
   int detached = weir_blocking_detached(Increase, owned, destroy);

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "testing/conversation.h"
 #include "testing/lambda_coroutine.h"
 #include "testing/tcp_pair.h"
 #include "testing/unix_path.h"
@@ -17,7 +18,10 @@
 
 namespace {
 
-using weir_testing::LaunchCoroutine;
+using weir_testing::AnswerALine;
+using weir_testing::AskALine;
+using weir_testing::CloseAfter;
+using weir_testing::RunTogether;
 using weir_testing::Scenario;
 using weir_testing::ScenarioName;
 using weir_testing::Torture;
@@ -40,35 +44,14 @@ struct Conversation {
   size_t capacity = 0;                                      // of the server's output
 };
 
-// A line there, and the same line back.
+// A line there, and the same line back by AnswerALine.
 
-int AnswerALine(weir_connection *connection) {
-  weir_bytes line;
-  int result = weir_read_utf8_line(weir_open_read_channel(connection), &line);
-  if (result == 0) result = weir_write_line(weir_open_write_channel(connection, true), line);
-  return result;
-}
-
-int SendALine(weir_connection *connection, const std::string &question, bool *answered) {
-  weir_write_channel *output = weir_open_write_channel(connection, false);
-  int result = weir_write_line(output, weir_text(question.c_str()));
-  if (result == 0) result = weir_write_channel_close(output);
-  weir_bytes line;
-  if (result == 0) result = weir_read_utf8_line(weir_open_read_channel(connection), &line);
-  if (result == 0) *answered = question == std::string(line.data, line.size);
-  if (result == 0) {
-    result = weir_read_utf8_line(weir_open_read_channel(connection), &line);
-    if (result == WEIR_E_END_OF_STREAM) result = 0;
-  }
-  return result;
-}
-
-int AskALine(weir_connection *connection, bool *answered) {
-  return SendALine(connection, std::string(1000, 'q'), answered);
+int AskALongLine(weir_connection *connection, bool *answered) {
+  return AskALine(connection, std::string(1000, 'q'), answered);
 }
 
 int AskAShortLine(weir_connection *connection, bool *answered) {
-  return SendALine(connection, "short", answered);
+  return AskALine(connection, "short", answered);
 }
 
 // Megabytes to a slow reader.
@@ -157,27 +140,15 @@ int SendMegabytes(weir_connection *connection) {
 }
 
 int AskForMegabytesBack(weir_connection *connection, bool *answered) {
-  weir_scope *scope = nullptr;
-  weir_scope_options together = {};
-  together.fail_together = true;
-  int result = weir_scope_open(&scope, &together);
-  if (result < 0) return result;
-  result = LaunchCoroutine([=] { return SendMegabytes(connection); }, scope);
-  if (result == 0) {
-    result = LaunchCoroutine([=] { return ReadSlowly(connection, answered); }, scope);
-  }
-  if (result == 0) result = weir_scope_wait(scope);
-  int closed = weir_scope_close(scope);
-  return result < 0 ? result : closed;
+  return RunTogether({[=] { return SendMegabytes(connection); },
+                      [=] { return ReadSlowly(connection, answered); }});
 }
 
 int Serve(const Conversation &talk, weir_listener *listener) {
   weir_connection *connection = nullptr;
   int result = weir_accept(listener, &connection);
   if (result < 0) return result;
-  result = talk.serve(connection);
-  int closed = weir_connection_close(connection);
-  return result < 0 ? result : closed;
+  return CloseAfter(talk.serve(connection), connection);
 }
 
 const char *ListenersHost(const char *host) { return host == kOwnResolver ? "127.0.0.1" : host; }
@@ -212,23 +183,7 @@ int Ask(const Conversation &talk, const weir_listener *listener, bool *answered)
   weir_connection *connection = nullptr;
   int result = Connect(talk, &connection, listener);
   if (result < 0) return result;
-  result = talk.ask(connection, answered);
-  int closed = weir_connection_close(connection);
-  return result < 0 ? result : closed;
-}
-
-// Server and client fail together, so that neither waits for one that is gone.
-int TalkTogether(const Conversation &talk, weir_listener *listener, bool *answered) {
-  weir_scope *scope = nullptr;
-  weir_scope_options together = {};
-  together.fail_together = true;
-  int result = weir_scope_open(&scope, &together);
-  if (result < 0) return result;
-  result = LaunchCoroutine([=] { return Serve(talk, listener); }, scope);
-  if (result == 0) result = LaunchCoroutine([=] { return Ask(talk, listener, answered); }, scope);
-  if (result == 0) result = weir_scope_wait(scope);
-  int closed = weir_scope_close(scope);
-  return result < 0 ? result : closed;
+  return CloseAfter(talk.ask(connection, answered), connection);
 }
 
 int BindAndTalk(const Conversation &talk, bool *answered) {
@@ -237,7 +192,8 @@ int BindAndTalk(const Conversation &talk, bool *answered) {
   tcp.options.write.capacity = talk.capacity;
   int result = Bind(talk, tcp, &listener);
   if (result < 0) return result;
-  result = TalkTogether(talk, listener, answered);
+  result = RunTogether(
+      {[=] { return Serve(talk, listener); }, [=] { return Ask(talk, listener, answered); }});
   int closed = weir_listener_close(listener);
   return result < 0 ? result : closed;
 }
@@ -248,9 +204,7 @@ int ServeLines(weir_listener *listener, weir_tcp_placement placement) {
   weir_tcp_serve_options options = {};
   options.placement = placement;
   auto handle = [](weir_connection *client, void *) {
-    int result = AnswerALine(client);
-    int closed = weir_connection_close(client);
-    return result < 0 ? result : closed;
+    return CloseAfter(AnswerALine(client), client);
   };
   int result = weir_tcp_serve(listener, &options, handle, nullptr);
   return result == WEIR_E_CLOSED ? 0 : result;
@@ -276,20 +230,11 @@ int ServeThree(weir_tcp_placement placement, bool shards, bool *answered) {
   weir_listener *listener = nullptr;
   int result = weir_tcp_bind(tcp, &listener, "127.0.0.1", 0);
   if (result < 0) return result;
-  weir_scope *scope = nullptr;
-  weir_scope_options together = {};
-  together.fail_together = true;
-  result = weir_scope_open(&scope, &together);
-  if (result == 0) result = LaunchCoroutine([=] { return ServeLines(listener, placement); }, scope);
-  bool closes = false;
-  if (result == 0) {
-    result = LaunchCoroutine([=] { return AskThreeTimes(listener, answered); }, scope);
-    closes = result == 0;
-  }
-  if (result == 0) result = weir_scope_wait(scope);
-  int ended = weir_scope_close(scope);
-  int closed = closes ? 0 : weir_listener_close(listener);
-  if (result == 0) result = ended;
+  size_t launched = 0;
+  result = RunTogether({[=] { return ServeLines(listener, placement); },
+                        [=] { return AskThreeTimes(listener, answered); }},
+                       &launched);
+  int closed = launched == 2 ? 0 : weir_listener_close(listener);  // the second one closes it
   return result < 0 ? result : closed;
 }
 
@@ -323,15 +268,15 @@ const size_t kRoom = 4 << 20;
 // the number differs a little from run to run.
 std::vector<Scenario> Scenarios() {
   return {
-      Of("Line", 195, {kLocal, AnswerALine, AskALine}),
-      Of("LineByName", 195, {"localhost", AnswerALine, AskALine}),
-      Of("LineByOwnResolver", 205, {kOwnResolver, AnswerALine, AskALine}),
-      Of("LineOnBothStacks", 200, {nullptr, AnswerALine, AskALine}),
+      Of("Line", 195, {kLocal, AnswerALine, AskALongLine}),
+      Of("LineByName", 195, {"localhost", AnswerALine, AskALongLine}),
+      Of("LineByOwnResolver", 205, {kOwnResolver, AnswerALine, AskALongLine}),
+      Of("LineOnBothStacks", 200, {nullptr, AnswerALine, AskALongLine}),
       Of("LineByOneByte", 530, {kLocal, AnswerALine, AskAShortLine}, 1),
       Of("LineByTwoBytes", 365, {kLocal, AnswerALine, AskAShortLine}, 2),
       Of("LineByThreeBytes", 305, {kLocal, AnswerALine, AskAShortLine}, 3),
-      Of("LineByAPath", 150, {"/", AnswerALine, AskALine}),
-      Of("LineByAName", 150, {"@", AnswerALine, AskALine}),
+      Of("LineByAPath", 150, {"/", AnswerALine, AskALongLine}),
+      Of("LineByAName", 150, {"@", AnswerALine, AskALongLine}),
       Of("CopyMegabytesByAName", 300, {"@", EchoByCopy, AskForMegabytesBack}),
       Of("Megabytes", 530, {kLocal, ServeMegabytes, ThankForMegabytes, kRoom}),
       Of("MegabytesWithLittleRoom", 540, {kLocal, ServeMegabytes, ThankForMegabytes}),

@@ -62,6 +62,7 @@ class Line {
   std::string received_;
 };
 
+// The rows of what reads, of what writes and of what copies, over carriers that |make| makes.
 std::vector<SuspensionPoint> ReadPoints(const MakeCarrier &make);
 std::vector<SuspensionPoint> WritePoints(const MakeCarrier &make);
 std::vector<SuspensionPoint> CopyPoints(const MakeCarrier &make);

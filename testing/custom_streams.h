@@ -89,6 +89,7 @@ struct Streams {
   }
 };
 
+// The |context| of the operations below.
 inline Streams &Of(void *context) { return *static_cast<Streams *>(context); }
 
 inline constexpr weir_custom_operations kStreamOperations = {

@@ -7,9 +7,11 @@
 #ifndef WEIR_TESTING_LAMBDA_COROUTINE_H
 #define WEIR_TESTING_LAMBDA_COROUTINE_H
 
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "weir/coroutine.h"
 #include "weir/selector.h"
@@ -49,6 +51,25 @@ inline int LaunchCoroutineOn(int loop, Body body, weir_scope *scope = nullptr,
                              weir_job **job = nullptr) {
   auto launch = [loop](auto... arguments) { return weir_launch_on(loop, arguments...); };
   return LaunchCoroutineBy(launch, std::move(body), scope, job);
+}
+
+// Runs |bodies| side by side until all have ended. They fail together, so that none waits for one
+// that is gone. Returns 0 or the first failure; |out_launched| tells how many, from the first one
+// on, were launched.
+inline int RunTogether(const std::vector<Body> &bodies, size_t *out_launched = nullptr) {
+  size_t launched = 0;
+  weir_scope *scope = nullptr;
+  weir_scope_options together = {};
+  together.fail_together = true;
+  int result = weir_scope_open(&scope, &together);
+  while (result == 0 && launched < bodies.size()) {
+    result = LaunchCoroutine(bodies[launched], scope);
+    if (result == 0) launched++;
+  }
+  if (result == 0) result = weir_scope_wait(scope);
+  int closed = weir_scope_close(scope);
+  if (out_launched != nullptr) *out_launched = launched;
+  return result < 0 ? result : closed;
 }
 
 }  // namespace weir_testing

@@ -20,10 +20,10 @@ struct Line {
   std::string text;
 };
 
+// For EXPECT_EQ.
 inline bool operator==(const Line &one, const Line &other) {
   return one.result == other.result && one.text == other.text;
 }
-
 inline std::ostream &operator<<(std::ostream &out, const Line &line) {
   bool long_text = line.text.size() > 80;
   return out << weir_error_name(line.result) << ":\"" << line.text.substr(0, 80)
@@ -33,9 +33,11 @@ inline std::ostream &operator<<(std::ostream &out, const Line &line) {
 inline const Line kEnd = {WEIR_E_END_OF_STREAM, ""};
 inline const Line kTooLong = {WEIR_E_LINE_TOO_LONG, ""};
 
+// What a call gives that succeeds, and one that finds a line that is not UTF-8.
 inline Line Ok(std::string text) { return {0, std::move(text)}; }
 inline Line Invalid(std::string text) { return {WEIR_E_INVALID_UTF8, std::move(text)}; }
 
+// Reads one line.
 inline Line ReadLine(weir_read_channel *reader, bool utf8 = true) {
   weir_bytes line = weir_text("not touched");
   int result = utf8 ? weir_read_utf8_line(reader, &line) : weir_read_line(reader, &line);
@@ -53,6 +55,7 @@ inline std::vector<Line> ReadLines(weir_read_channel *reader, bool utf8, bool re
   }
 }
 
+// Options of a channel whose lines end with |ending| and have at most |limit| bytes.
 inline weir_read_channel_options Limit(size_t limit, weir_line_ending ending = WEIR_LINE_LF,
                                        bool resynchronise = false) {
   weir_read_channel_options options = {};

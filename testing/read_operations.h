@@ -22,6 +22,7 @@ struct ReadOperation {
   std::function<ReadOutcome(ReaderModel &)> expect;
 };
 
+// A copy of |bytes|.
 inline std::string TextOf(weir_bytes bytes) {
   return bytes.size > 0 ? std::string(bytes.data, bytes.size) : "";
 }
@@ -44,6 +45,9 @@ ReadOutcome ReadAppending(const ReadOutcome &so_far, Read read) {
   weir_buffer_release(&buffer);
   return outcome;
 }
+
+// Each of the following is the operation of the function that its name tells, with all that it
+// takes besides the channel and the outputs.
 
 inline ReadOperation ExactlyOperation(size_t size) {
   return {"exactly " + std::to_string(size),
@@ -139,6 +143,7 @@ inline ReadOperation RemainingOperation(size_t limit) {
           [limit](ReaderModel &model) { return model.Remaining(limit); }};
 }
 
+// What the names of the two below say.
 inline std::string NameOf(const std::string &delimiter, const weir_read_until_options &options) {
   return delimiter + " limit " + std::to_string(options.limit) + (options.keep ? " keep" : "") +
          (options.allow_missing ? " allow missing" : "");

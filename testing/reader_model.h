@@ -23,10 +23,10 @@ struct ReadOutcome {
   uint64_t count = 0;  // the number that it stored
 };
 
+// For EXPECT_EQ.
 inline bool operator==(const ReadOutcome &one, const ReadOutcome &other) {
   return one.result == other.result && one.text == other.text && one.count == other.count;
 }
-
 inline std::ostream &operator<<(std::ostream &out, const ReadOutcome &outcome) {
   out << (outcome.result > 0 ? "1" : weir_error_name(outcome.result)) << " \"";
   for (char byte : outcome.text) {

@@ -20,6 +20,7 @@ namespace weir_testing {
 // What carries the records. A narrow pipe holds less than any record.
 enum class Wire { kPipe, kNarrowPipe, kTcp, kUnix };
 
+// Names for tests and failures.
 std::string NameOf(Wire wire);
 
 struct SecureKind {

@@ -69,11 +69,11 @@ struct SuspensionPoint {
 class SuspensionMatrix : public LeakCheckedTest,
                          public ::testing::WithParamInterface<SuspensionPoint> {};
 
+// How googletest names a point, and shows it.
 inline std::string PointName(const ::testing::TestParamInfo<SuspensionPoint> &test) {
   const SuspensionPoint &point = test.param;
   return point.way.empty() ? point.function : point.function + "_" + point.way;
 }
-
 inline void PrintTo(const SuspensionPoint &point, std::ostream *out) {
   *out << point.function << " " << point.way;
 }

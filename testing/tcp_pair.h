@@ -34,6 +34,7 @@ TcpPair MakeTcpPair();
 weir_connection *AcceptRaw(RawSocket *peer, const std::function<void()> &before_accept = {},
                            int receive_buffer = 0);
 
+// The channels of |connection|.
 weir_read_channel *Input(weir_connection *connection);
 weir_write_channel *Output(weir_connection *connection);  // with auto-flush
 

@@ -11,6 +11,7 @@
 
 namespace weir_testing {
 
+// The rows of what loads credentials and roots.
 std::vector<SuspensionPoint> TlsLoadPoints();
 
 }  // namespace weir_testing

@@ -26,6 +26,7 @@ using TlsTrust = std::unique_ptr<weir_tls_trust, TlsCloser>;
 using TlsOptions = std::unique_ptr<weir_tls_options, TlsCloser>;
 using TlsContext = std::unique_ptr<weir_tls_context, TlsCloser>;
 
+// What was made by testing/certificates.h, as the library has it: who one is, and whom one trusts.
 TlsCredential MakeTlsCredential(const Credential &credential, bool sign_on_pool = false);
 TlsTrust MakeTlsTrust(const Certificate &root);
 

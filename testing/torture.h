@@ -88,10 +88,10 @@ bool TooManySkipped(const Findings &findings, int runs_per_skipped = Scenario().
 // The tests of each scenario, in torture.cc: they run those three.
 class Torture : public LeakCheckedTest, public ::testing::WithParamInterface<Scenario> {};
 
+// How googletest names a scenario, and shows it.
 inline std::string ScenarioName(const ::testing::TestParamInfo<Scenario> &test) {
   return test.param.name;
 }
-
 inline void PrintTo(const Scenario &scenario, std::ostream *out) { *out << scenario.name; }
 
 }  // namespace weir_testing

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "testing/certificates.h"
+#include "testing/conversation.h"
 #include "testing/lambda_coroutine.h"
 #include "testing/temporary_folder.h"
 #include "testing/torture.h"
@@ -15,10 +16,11 @@
 
 namespace {
 
+using weir_testing::CloseAfter;
 using weir_testing::Credential;
 using weir_testing::Defect;
-using weir_testing::LaunchCoroutine;
 using weir_testing::Role;
+using weir_testing::RunTogether;
 using weir_testing::Scenario;
 using weir_testing::ScenarioName;
 using weir_testing::TemporaryFolder;
@@ -105,11 +107,6 @@ int Build(Sides *sides) {
   return weir_tls_context_build(&sides->context, &server);
 }
 
-int CloseAfter(int result, weir_connection *connection) {
-  int closed = weir_connection_close(connection);
-  return result < 0 ? result : closed;
-}
-
 int Greet(weir_connection *connection) {
   weir_write_channel *output = weir_open_write_channel(connection, false);
   int result = weir_write_line(output, weir_text("hello"));
@@ -131,27 +128,15 @@ int Ask(const Sides *sides, weir_connection *connection, bool *answered) {
   return CloseAfter(result, connection);
 }
 
-// Both ends fail together, so that neither waits for one that is gone.
 int Meet(const Sides *sides, bool *answered) {
   weir_connection *near = nullptr, *far = nullptr;
   int result = weir_pipe(&near, &far, nullptr);
   if (result < 0) return result;
-  weir_scope *scope = nullptr;
-  weir_scope_options together = {};
-  together.fail_together = true;
-  result = weir_scope_open(&scope, &together);
-  bool served = false, asked = false;
-  if (result == 0) {
-    result = LaunchCoroutine([=] { return Serve(sides, far); }, scope);
-    served = result == 0;
-    if (result == 0) result = LaunchCoroutine([=] { return Ask(sides, near, answered); }, scope);
-    asked = served && result == 0;
-    if (result == 0) result = weir_scope_wait(scope);
-    int closed = weir_scope_close(scope);
-    if (result == 0) result = closed;
-  }
-  if (!served) weir_connection_close(far);
-  if (!asked) weir_connection_close(near);
+  size_t launched = 0;
+  result = RunTogether(
+      {[=] { return Serve(sides, far); }, [=] { return Ask(sides, near, answered); }}, &launched);
+  if (launched < 1) weir_connection_close(far);
+  if (launched < 2) weir_connection_close(near);
   return result;
 }
 

@@ -8,6 +8,7 @@
 
 #include <string>
 
+#include "testing/conversation.h"
 #include "testing/lambda_coroutine.h"
 #include "testing/secure_pair.h"
 #include "weir/tcp.h"
@@ -15,10 +16,13 @@
 
 namespace {
 
+using weir_testing::AnswerALine;
+using weir_testing::AskALine;
+using weir_testing::CloseAfter;
 using weir_testing::Credential;
 using weir_testing::Defect;
-using weir_testing::LaunchCoroutine;
 using weir_testing::Role;
+using weir_testing::RunTogether;
 using weir_testing::Scenario;
 using weir_testing::ScenarioName;
 using weir_testing::SecureWorld;
@@ -65,34 +69,6 @@ int MakeOptions(weir_tls_options **out) {
   return result;
 }
 
-// A line there, and the same line back.
-int AnswerALine(weir_connection *connection) {
-  weir_bytes line;
-  int result = weir_read_utf8_line(weir_open_read_channel(connection), &line);
-  if (result == 0) result = weir_write_line(weir_open_write_channel(connection, true), line);
-  return result;
-}
-
-int AskALine(weir_connection *connection, bool *answered) {
-  const std::string question(20000, 'q');
-  weir_write_channel *output = weir_open_write_channel(connection, false);
-  int result = weir_write_line(output, BytesOf(question));
-  if (result == 0) result = weir_write_channel_close(output);
-  weir_bytes line;
-  if (result == 0) result = weir_read_utf8_line(weir_open_read_channel(connection), &line);
-  if (result == 0) *answered = question == std::string(line.data, line.size);
-  if (result == 0) {
-    result = weir_read_utf8_line(weir_open_read_channel(connection), &line);
-    if (result == WEIR_E_END_OF_STREAM) result = 0;
-  }
-  return result;
-}
-
-int CloseAfter(int result, weir_connection *connection) {
-  int closed = weir_connection_close(connection);
-  return result < 0 ? result : closed;
-}
-
 int Serve(const Sides *sides, weir_connection *connection) {
   int result = weir_tls_server(&connection, sides->context);
   if (result < 0) return result;
@@ -102,34 +78,23 @@ int Serve(const Sides *sides, weir_connection *connection) {
 int Ask(const Sides *sides, weir_connection *connection, bool *answered) {
   int result = weir_tls_client(&connection, sides->options);
   if (result < 0) return result;
-  return CloseAfter(AskALine(connection, answered), connection);
+  return CloseAfter(AskALine(connection, std::string(20000, 'q'), answered), connection);
 }
 
-// Both ends fail together, so that neither waits for one that is gone. Takes the connections.
-int TalkTogether(const Sides *sides, weir_connection *near, weir_connection *far, bool *answered) {
-  weir_scope *scope = nullptr;
-  weir_scope_options together = {};
-  together.fail_together = true;
-  int result = weir_scope_open(&scope, &together);
-  bool served = false, asked = false;
-  if (result == 0) {
-    result = LaunchCoroutine([=] { return Serve(sides, far); }, scope);
-    served = result == 0;
-    if (result == 0) result = LaunchCoroutine([=] { return Ask(sides, near, answered); }, scope);
-    asked = served && result == 0;
-    if (result == 0) result = weir_scope_wait(scope);
-    int closed = weir_scope_close(scope);
-    if (result == 0) result = closed;
-  }
-  if (!served) weir_connection_close(far);
-  if (!asked) weir_connection_close(near);
+// Takes the connections.
+int Talk(const Sides *sides, weir_connection *near, weir_connection *far, bool *answered) {
+  size_t launched = 0;
+  int result = RunTogether(
+      {[=] { return Serve(sides, far); }, [=] { return Ask(sides, near, answered); }}, &launched);
+  if (launched < 1) weir_connection_close(far);
+  if (launched < 2) weir_connection_close(near);
   return result;
 }
 
 int TalkOverPipe(const Sides *sides, bool *answered) {
   weir_connection *near = nullptr, *far = nullptr;
   int result = weir_pipe(&near, &far, nullptr);
-  return result < 0 ? result : TalkTogether(sides, near, far, answered);
+  return result < 0 ? result : Talk(sides, near, far, answered);
 }
 
 int TalkOverTcp(const Sides *sides, bool *answered) {
@@ -141,7 +106,7 @@ int TalkOverTcp(const Sides *sides, bool *answered) {
   result = weir_tcp_connect(tcp, &near, "127.0.0.1", weir_listener_port(listener));
   if (result == 0) result = weir_accept(listener, &far);
   int closed = weir_listener_close(listener);
-  if (result == 0) return TalkTogether(sides, near, far, answered);
+  if (result == 0) return Talk(sides, near, far, answered);
   weir_connection_close(near);
   return result < 0 ? result : closed;
 }

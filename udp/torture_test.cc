@@ -15,7 +15,7 @@
 
 namespace {
 
-using weir_testing::LaunchCoroutine;
+using weir_testing::RunTogether;
 using weir_testing::Scenario;
 using weir_testing::ScenarioName;
 using weir_testing::Torture;
@@ -168,17 +168,8 @@ int TalkTo(const Talk &talk, weir_udp_socket *server, bool *answered) {
   udp.options.receive_buffer = 100000;
   int result = Connect(talk, udp, &client, server);
   if (result < 0) return result;
-  weir_scope *scope = nullptr;
-  weir_scope_options together = {};
-  together.fail_together = true;
-  result = weir_scope_open(&scope, &together);
-  if (result == 0) {
-    result = LaunchCoroutine([=] { return talk.answer(server); }, scope);
-    if (result == 0) result = LaunchCoroutine([=] { return talk.ask(client, answered); }, scope);
-    if (result == 0) result = weir_scope_wait(scope);
-    int closed = weir_scope_close(scope);
-    if (result == 0) result = closed;
-  }
+  result = RunTogether(
+      {[=] { return talk.answer(server); }, [=] { return talk.ask(client, answered); }});
   int closed = weir_udp_close(client);
   return result < 0 ? result : closed;
 }

@@ -20,6 +20,7 @@ typedef enum weir_internal_address_kind {
   WEIR_INTERNAL_ADDRESS_ABSTRACT,
 } weir_internal_address_kind;
 
+// weir_internal_address_kind_of tells the kind of |address| by its family and its size.
 weir_internal_address_kind weir_internal_address_kind_of(const weir_address *address);
 
 #ifdef __cplusplus

@@ -43,7 +43,7 @@ typedef struct weir_internal_buffer_pool {
 // there is no memory for one it is a pool that keeps nothing.
 weir_internal_buffer_pool *weir_internal_buffer_pool_of(weir_internal_loop *loop);
 
-// Tells whether a buffer for |size| bytes is one of the usual ones.
+// weir_internal_buffer_is_usual tells whether a buffer for |size| bytes is one of the usual ones.
 static inline bool weir_internal_buffer_is_usual(size_t size) {
   return WEIR_INTERNAL_POOLED_SIZE - size <= WEIR_INTERNAL_POOLED_EXTRA;
 }
@@ -57,7 +57,8 @@ static inline size_t weir_internal_buffer_size(size_t size) {
   return size;
 }
 
-// A buffer in the pool belongs to nobody: whoever still uses a line that ended with it is told so.
+// weir_internal_buffer_forbid tells AddressSanitizer that |buffer|, in the pool, belongs to nobody:
+// whoever still uses a line that ended with it is told so. Without sanitizer it does nothing.
 static inline void weir_internal_buffer_forbid(char *buffer, size_t size) {
 #if WEIR_INTERNAL_ASAN
   __asan_poison_memory_region(buffer, size);
@@ -66,6 +67,7 @@ static inline void weir_internal_buffer_forbid(char *buffer, size_t size) {
 #endif
 }
 
+// weir_internal_buffer_permit undoes that, when |buffer| is handed out again.
 static inline void weir_internal_buffer_permit(char *buffer, size_t size) {
 #if WEIR_INTERNAL_ASAN
   __asan_unpoison_memory_region(buffer, size);
@@ -74,7 +76,8 @@ static inline void weir_internal_buffer_permit(char *buffer, size_t size) {
 #endif
 }
 
-// The ways for the large and for those that are not pooled.
+// weir_internal_buffer_take_other and weir_internal_buffer_give_other are the ways of the two below
+// for buffers of the large size, and for those that are not pooled.
 char *weir_internal_buffer_take_other(weir_internal_buffer_pool *pool, size_t size);
 void weir_internal_buffer_give_other(weir_internal_buffer_pool *pool, char *buffer, size_t size);
 

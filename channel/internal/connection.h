@@ -91,7 +91,7 @@ void weir_internal_connection_lingered(weir_connection *connection);
 
 // weir_internal_connection_leave ends an operation of one half of |connection|, which is marked in
 // |busy|. Returns |result|; but when the connection ended meanwhile it returns why, and the
-// connection may have been freed.
+// connection may have been freed. weir_internal_connection_left does the latter.
 int weir_internal_connection_left(weir_connection *connection, int result);
 WEIR_MUST_USE static inline int weir_internal_connection_leave(weir_connection *connection,
                                                                bool *busy, int result) {
@@ -109,7 +109,8 @@ WEIR_MUST_USE static inline int weir_internal_connection_go_on(const weir_connec
 
 // weir_internal_connection_mark marks an operation in |busy|. Returns 0; or a negative code, and
 // then nothing is marked. weir_internal_connection_go_on comes next, and whatever that returns the
-// operation is still to be left.
+// operation is still to be left. weir_internal_connection_refuse looks closer at one that seems
+// impossible: 0 if it is possible after all.
 int weir_internal_connection_refuse(weir_connection *connection, const bool *busy);
 WEIR_MUST_USE static inline int weir_internal_connection_mark(weir_connection *connection,
                                                               bool *busy) {
@@ -188,13 +189,14 @@ void weir_internal_connection_hurry(weir_connection *connection);
 // weir_internal_connection_wake_at ends the writer's pause at |when|; WEIR_FOREVER: there is none.
 void weir_internal_connection_wake_at(weir_connection *connection, int64_t when);
 
-// What the timer calls.
+// weir_internal_connection_time_came is what the timer calls.
 void weir_internal_connection_time_came(weir_internal_timer *timer);
 
+// weir_internal_reader_connection and weir_internal_writer_connection return the connection of
+// which |channel| is a part.
 static inline weir_connection *weir_internal_reader_connection(weir_read_channel *channel) {
   return WEIR_INTERNAL_CONTAINER(channel, weir_connection, reader);
 }
-
 static inline weir_connection *weir_internal_writer_connection(weir_write_channel *channel) {
   return WEIR_INTERNAL_CONTAINER(channel, weir_connection, writer);
 }

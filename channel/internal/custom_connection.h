@@ -60,6 +60,7 @@ typedef struct weir_internal_custom_connection {
   char texts[];
 } weir_internal_custom_connection;
 
+// weir_internal_custom_of returns |connection|, which must be a custom one, as what it is.
 static inline weir_internal_custom_connection *weir_internal_custom_of(
     weir_connection *connection) {
   return (weir_internal_custom_connection *)connection;

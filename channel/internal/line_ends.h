@@ -32,6 +32,7 @@ typedef struct weir_internal_line_ends {
 // The plain forms run on every machine. The others are for x86-64, all of which have SSE2; those
 // with AVX2 take fewer steps, and are chosen at run time where that is worth it.
 
+// Loads eight bytes, the first into the lowest.
 static inline uint64_t weir_internal_load_8(const char *bytes) {
   uint64_t word;
   memcpy(&word, bytes, sizeof word);
@@ -69,6 +70,7 @@ static inline uint64_t weir_internal_not_ascii_plain(const char *block) {
 }
 
 #if defined(__x86_64__)
+// Loads 16 bytes.
 static inline __m128i weir_internal_load_16(const char *bytes) {
   return _mm_loadu_si128((const __m128i *)(const void *)bytes);
 }
@@ -78,10 +80,12 @@ static inline uint64_t weir_internal_gather_16(__m128i bytes) {
   return (uint32_t)_mm_movemask_epi8(bytes);
 }
 
+// Tells which of 16 bytes are LF.
 static inline uint64_t weir_internal_line_ends_in_16(const char *bytes) {
   return weir_internal_gather_16(_mm_cmpeq_epi8(weir_internal_load_16(bytes), _mm_set1_epi8('\n')));
 }
 
+// weir_internal_line_ends_sse2 is weir_internal_line_ends_plain with SSE2.
 static inline uint64_t weir_internal_line_ends_sse2(const char *block) {
   uint64_t lower = weir_internal_line_ends_in_16(block) | weir_internal_line_ends_in_16(block + 16)
                                                               << 16;
@@ -90,22 +94,25 @@ static inline uint64_t weir_internal_line_ends_sse2(const char *block) {
   return lower | upper << 32;
 }
 
+// Tells which of 32 bytes are LF.
 __attribute__((target("avx2"))) static inline uint64_t weir_internal_line_ends_in_32(
     const char *bytes) {
   __m256i loaded = _mm256_loadu_si256((const __m256i *)(const void *)bytes);
   return (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(loaded, _mm256_set1_epi8('\n')));
 }
 
-// weir_internal_line_ends_avx2 is for processors that have AVX2.
+// weir_internal_line_ends_avx2 is weir_internal_line_ends_plain for processors that have AVX2.
 __attribute__((target("avx2"))) static inline uint64_t weir_internal_line_ends_avx2(
     const char *block) {
   return weir_internal_line_ends_in_32(block) | weir_internal_line_ends_in_32(block + 32) << 32;
 }
 
+// Tells which of 16 bytes are no ASCII: those with the highest bit.
 static inline uint64_t weir_internal_not_ascii_in_16(const char *bytes) {
   return weir_internal_gather_16(weir_internal_load_16(bytes));
 }
 
+// weir_internal_not_ascii_sse2 is weir_internal_not_ascii_plain with SSE2.
 static inline uint64_t weir_internal_not_ascii_sse2(const char *block) {
   uint64_t lower = weir_internal_not_ascii_in_16(block) | weir_internal_not_ascii_in_16(block + 16)
                                                               << 16;
@@ -115,7 +122,8 @@ static inline uint64_t weir_internal_not_ascii_sse2(const char *block) {
 }
 #endif
 
-// The best of those that need not be chosen.
+// weir_internal_line_ends_of and weir_internal_not_ascii_of are the best of those that need not be
+// chosen.
 static inline uint64_t weir_internal_line_ends_of(const char *block) {
 #if defined(__x86_64__)
   return weir_internal_line_ends_sse2(block);
@@ -123,7 +131,6 @@ static inline uint64_t weir_internal_line_ends_of(const char *block) {
   return weir_internal_line_ends_plain(block);
 #endif
 }
-
 static inline uint64_t weir_internal_not_ascii_of(const char *block) {
 #if defined(__x86_64__)
   return weir_internal_not_ascii_sse2(block);

@@ -40,6 +40,7 @@ struct weir_write_channel {
 // weir_internal_writer_init gives |channel|, which is zeroed, its defaults.
 void weir_internal_writer_init(weir_write_channel *channel);
 
+// weir_internal_writer_pending returns how many bytes wait in the buffer to be sent.
 static inline size_t weir_internal_writer_pending(const weir_write_channel *channel) {
   return channel->end - channel->start;
 }
@@ -59,6 +60,8 @@ typedef struct weir_internal_outgoing {
   size_t done;
 } weir_internal_outgoing;
 
+// weir_internal_outgoing_of returns the |count| |parts|, of |size| bytes together, none of them
+// written yet.
 static inline weir_internal_outgoing weir_internal_outgoing_of(const weir_bytes *parts, int count,
                                                                size_t size) {
   weir_internal_outgoing text = {.parts = parts, .count = count, .size = size};

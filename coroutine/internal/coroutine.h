@@ -166,6 +166,7 @@ struct weir_internal_loop {
   size_t local_count;
 };
 
+// weir_internal_running returns the coroutine that this thread runs, or NULL when it runs none.
 static inline weir_internal_coroutine *weir_internal_running(void) {
   weir_internal_loop *loop = weir_internal_thread.loop;
   return loop != NULL ? loop->current : NULL;

@@ -14,14 +14,16 @@ typedef struct weir_internal_lock {
   atomic_bool taken;  // false: zeroed memory is a lock that is free
 } weir_internal_lock;
 
+// weir_internal_lock_take waits until nobody has |lock|, and takes it;
+// weir_internal_lock_take_slowly is its way when somebody has.
 void weir_internal_lock_take_slowly(weir_internal_lock *lock);
-
 static inline void weir_internal_lock_take(weir_internal_lock *lock) {
   if (atomic_exchange_explicit(&lock->taken, true, memory_order_acquire)) {
     weir_internal_lock_take_slowly(lock);
   }
 }
 
+// weir_internal_lock_give gives |lock| back.
 static inline void weir_internal_lock_give(weir_internal_lock *lock) {
   atomic_store_explicit(&lock->taken, false, memory_order_release);
 }

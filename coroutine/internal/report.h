@@ -19,6 +19,7 @@ typedef struct weir_internal_report {
   size_t size;
 } weir_internal_report;
 
+// Each appends to the line: a |text|, or a |number| with digits to |base|, at most 16.
 void weir_internal_report_text(weir_internal_report *report, const char *text);
 void weir_internal_report_number(weir_internal_report *report, uint64_t number, unsigned base);
 

@@ -45,6 +45,8 @@ struct weir_internal_stack_pool {
   size_t next_slab_count;
 };
 
+// weir_internal_stack_pool_init makes |pool| one of stacks of |stack_size| bytes, rounded up to
+// whole pages, and without any yet. Never fails.
 void weir_internal_stack_pool_init(weir_internal_stack_pool *pool, size_t stack_size);
 
 // weir_internal_stack_take returns a stack that nothing is known of, or NULL when there is no

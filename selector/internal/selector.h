@@ -53,6 +53,8 @@ typedef struct weir_internal_slot_table {
   uint32_t first_free;  // == count: none
 } weir_internal_slot_table;
 
+// weir_internal_slot_take finds a free slot for |registration|, which is told its number. Returns 0
+// or -ENOMEM. weir_internal_slot_return frees |slot|.
 WEIR_MUST_USE int weir_internal_slot_take(weir_internal_slot_table *table,
                                           weir_internal_registration *registration);
 void weir_internal_slot_return(weir_internal_slot_table *table, uint32_t slot);
@@ -76,6 +78,8 @@ static inline weir_internal_registration *weir_internal_slot_find(
   return table->slots[slot].registration;
 }
 
+// weir_internal_slot_table_destroy frees the memory of |table|, not the
+// registrations.
 void weir_internal_slot_table_destroy(weir_internal_slot_table *table);
 
 typedef struct weir_internal_foreign weir_internal_foreign;

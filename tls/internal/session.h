@@ -122,6 +122,7 @@ WEIR_MUST_USE int weir_internal_tls_reserve(weir_internal_tls_session *session);
 // weir_internal_tls_drop_output gives back that memory, with what is in it.
 void weir_internal_tls_drop_output(weir_internal_tls_session *session);
 
+// weir_internal_tls_unsent returns how many bytes of records wait to be sent.
 static inline size_t weir_internal_tls_unsent(const weir_internal_tls_session *session) {
   return session->output_end - session->output_start;
 }

@@ -23,6 +23,8 @@ typedef struct weir_internal_tls_session_cache {
   size_t limit;  // 0: none are kept
 } weir_internal_tls_session_cache;
 
+// weir_internal_tls_session_cache_init makes |cache| an empty one for |limit| sessions at most.
+// weir_internal_tls_session_cache_release drops what it keeps; nobody may use it any more.
 void weir_internal_tls_session_cache_init(weir_internal_tls_session_cache *cache, size_t limit);
 void weir_internal_tls_session_cache_release(weir_internal_tls_session_cache *cache);
 

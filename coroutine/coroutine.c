@@ -307,6 +307,8 @@ static inline int suspend(weir_internal_ticket ticket, int64_t until) {
     stop = end_at_once(ticket, stop);
     if (stop < 0) return stop;
   }
+  // It is behind a shield, which does not help when the loop has failed.
+  if (coroutine->cancelled && coroutine->loop->wait_failure < 0) coroutine->loop->force_due = true;
   coroutine->suspended_at = coroutine->loop->now;
   coroutine->wake_at = until < coroutine->deadline ? until : coroutine->deadline;
   bool covered = weir_internal_timer_is_armed(&coroutine->timer) &&

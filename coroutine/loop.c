@@ -205,7 +205,7 @@ static void run_round(weir_internal_loop *loop) {
 }
 
 static bool is_busy(const weir_internal_loop *loop) {
-  return loop->ready_first != NULL ||
+  return loop->ready_first != NULL || loop->force_due ||
          atomic_load_explicit(&loop->inbox, memory_order_relaxed) != NULL;
 }
 
@@ -231,8 +231,9 @@ static void force_children(weir_scope *scope, int cause) {
 
 void weir_internal_loop_fail(weir_internal_loop *loop, int failure) {
   if (loop->wait_failure == 0) loop->wait_failure = failure;
-  if (loop->root != NULL) weir_internal_coroutine_force(loop->root, failure);
-  force_children(&loop->guests, failure);
+  loop->force_due = false;
+  if (loop->root != NULL) weir_internal_coroutine_force(loop->root, loop->wait_failure);
+  force_children(&loop->guests, loop->wait_failure);
 }
 
 int weir_internal_loop_failure(const weir_internal_loop *loop) { return loop->wait_failure; }
@@ -244,7 +245,7 @@ static void wait_round(weir_internal_loop *loop, int64_t limit) {
   int result = loop->operations->wait(loop->operations_context, until);
   loop->now = loop->operations->now(loop->operations_context);
   // Nothing will ever become ready again, so not even a shield may wait for it.
-  if (result < 0) weir_internal_loop_fail(loop, result);
+  if (result < 0 || loop->force_due) weir_internal_loop_fail(loop, result);
 }
 
 static void abandon_waiters(weir_internal_loop *loop) {
@@ -293,6 +294,7 @@ int weir_internal_loop_begin(weir_internal_loop *loop) {
   if (weir_internal_thread.loop != NULL || loop->running) return -EBUSY;
   loop->now = loop->operations->now(loop->operations_context);
   loop->wait_failure = 0;
+  loop->force_due = false;
   loop->root_result = 0;
   // The thread may be another one than the last time.
   memset(&loop->context, 0, sizeof loop->context);

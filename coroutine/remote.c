@@ -152,8 +152,9 @@ static void take_cancel_back(weir_internal_message *message);
 
 static void read_cancel(weir_internal_message *message) {
   weir_internal_remote *remote = WEIR_INTERNAL_CONTAINER(message, weir_internal_remote, cancel);
-  if (remote->guest != NULL && remote->force) {
-    weir_internal_coroutine_force(remote->guest, remote->cause);
+  if (remote->force) {
+    // The loop it came from has failed, and with it the run.
+    weir_internal_loop_fail(remote->target, remote->cause);
   } else if (remote->guest != NULL) {
     weir_internal_coroutine_cancel(remote->guest, remote->cause);
   }

@@ -425,21 +425,28 @@ TEST_F(LaunchOn, AThreadThatDoesNotStartFailsTheRun) {
   }
 }
 
+// A loop whose thread has set |own| cannot wait any more as soon as there are |failures|.
+std::atomic<bool> failures;
+thread_local bool own = false;
+
+weir_selector_options LoopsThatMayFail() {
+  failures = false;
+  calls = weir_internal_kernel;
+  calls.epoll_wait = [](void *, int epoll, epoll_event *events, int count, int64_t timeout) {
+    if (failures && own) return -EBADF;
+    return weir_internal_kernel.epoll_wait(nullptr, epoll, events, count, timeout);
+  };
+  weir_selector_options options = {};
+  options.loops = 3;
+  options.system_calls = &calls;
+  return options;
+}
+
 // Also for those who wait behind shields, here and there.
 TEST_F(LaunchOn, AFailedWaitOnOneLoopEndsTheRun) {
-  static std::atomic<bool> fails;
   for (bool here : {true, false}) {
-    static thread_local bool own = false;
-    fails = false;
+    weir_selector_options options = LoopsThatMayFail();
     own = here;
-    calls = weir_internal_kernel;
-    calls.epoll_wait = [](void *, int epoll, epoll_event *events, int count, int64_t timeout) {
-      if (fails && own) return -EBADF;
-      return weir_internal_kernel.epoll_wait(nullptr, epoll, events, count, timeout);
-    };
-    weir_selector_options options = {};
-    options.loops = 3;
-    options.system_calls = &calls;
     auto shielded = [] {
       weir_shield shield = weir_shield_begin();
       EXPECT_EQ(-ECANCELED, WaitUntilCancelled());
@@ -452,7 +459,7 @@ TEST_F(LaunchOn, AFailedWaitOnOneLoopEndsTheRun) {
                             EXPECT_EQ(0, LaunchCoroutineOn(1, [&] {
                                         own = !here;
                                         EXPECT_EQ(0, weir_delay(WEIR_MILLISECOND));
-                                        fails = true;
+                                        failures = true;
                                         // The other one may be in a wait that was begun before.
                                         EXPECT_EQ(0, LaunchCoroutineOn(0, shielded));
                                         return shielded();
@@ -462,6 +469,31 @@ TEST_F(LaunchOn, AFailedWaitOnOneLoopEndsTheRun) {
                           &options));
     own = false;
   }
+}
+
+// And for those who only begin to wait when the failure is known.
+TEST_F(LaunchOn, AFailedWaitOnOneLoopIsFeltByWhoeverWaitsLater) {
+  weir_selector_options options = LoopsThatMayFail();
+  auto wait_later = [] {
+    int result;
+    while ((result = weir_yield()) == 0) continue;
+    EXPECT_EQ(-ECANCELED, result);
+    weir_shield shield = weir_shield_begin();
+    for (int i = 0; i < 3; i++) EXPECT_EQ(-ECANCELED, WaitUntilCancelled());
+    weir_shield_end(shield);
+    return 0;
+  };
+  EXPECT_EQ(-EBADF, RunCoroutine(
+                        [&] {
+                          EXPECT_EQ(0, LaunchCoroutineOn(2, wait_later));
+                          EXPECT_EQ(0, LaunchCoroutineOn(1, [&] {
+                                      own = true;
+                                      failures = true;
+                                      return wait_later();
+                                    }));
+                          return wait_later();
+                        },
+                        &options));
 }
 
 }  // namespace

@@ -145,6 +145,7 @@ struct weir_internal_loop {
   weir_internal_list waiters;
   int root_result;
   int wait_failure;  // the first; coroutines are forced to end since then
+  bool force_due;    // one that did not wait then waits now
   weir_internal_run_phase phase;
   bool running;
   bool serving;     // lives without a root

@@ -211,6 +211,31 @@ class LongChain {
     return result;
   }
 
+  // What such a client reads of a server that greets it.
+  std::string Greet(uint16_t version) {
+    std::string greeting;
+    ExpectRun([&] {
+      weir_connection *near = nullptr, *far = nullptr;
+      EXPECT_EQ(0, weir_pipe(&near, &far, nullptr));
+      weir_job *client = LaunchJob([&] {
+        BareTlsOptions options;
+        options.credential = &credential_;
+        options.min_version = options.max_version = version;
+        BareTls bare(near, options);
+        EXPECT_EQ(0, bare.Handshake());
+        if (bare.Read(&greeting, 5) < 0) greeting = bare.reason();
+        return 0;
+      });
+      EXPECT_EQ(0, weir_tls_server(&far, context_.get()));
+      int result = Send(far, "hello");
+      EXPECT_EQ(0, result) << weir_error_name(result);
+      weir_connection_close(far);
+      EXPECT_EQ(0, EndOf(client));
+      return 0;
+    });
+    return greeting;
+  }
+
   // How much is held for a client that has sent |bytes|, and stalls.
   size_t HeldFor(const std::string &bytes) {
     size_t held = 0;
@@ -258,6 +283,15 @@ TEST(LongChainStall, IsRefusedAboveTheLimit) {
   EXPECT_EQ(WEIR_E_TLS_PROTOCOL, LongChain(25000, 0).Shake(&sent));
   EXPECT_EQ(0, LongChain(25000, 32 * 1024).Shake(&sent));
   EXPECT_EQ(WEIR_E_TLS_PROTOCOL, LongChain(33000, 32 * 1024).Shake(&sent));
+}
+
+// A session ticket has the client's chain in it, and a message of more than 16 KiB is refused.
+TEST(LongChainStall, IsGivenNoTicketThatNobodyTakes) {
+  for (uint16_t version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+    EXPECT_EQ("hello", LongChain(15000, 0).Greet(version)) << version;
+    EXPECT_EQ("hello", LongChain(20000, 0).Greet(version)) << version;
+    EXPECT_EQ("hello", LongChain(60000, 128 * 1024).Greet(version)) << version;
+  }
 }
 
 struct Nonsense {

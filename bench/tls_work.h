@@ -8,8 +8,7 @@
 // each with one byte from the server, which brings the tickets if there are any, and close_notify
 // from both sides; "bulk", mebibytes in records of 16 KiB from the client to the server;
 // "bulk-tcp", the same over a socket; "memory", bytes for a client and a server that are idle,
-// after a handshake
-// ("taken" is no time then).
+// after a handshake ("taken" is no time then).
 
 #ifndef WEIR_BENCH_TLS_WORK_H
 #define WEIR_BENCH_TLS_WORK_H

@@ -85,6 +85,7 @@ static void write_text(weir_tls_failure *failure) {
   if (failure->reason[0] != '\0' && failure->verify_result == 0) {
     append(failure, "; %s", failure->reason);
   }
+  weir_internal_tls_make_line(failure);
 }
 
 int weir_internal_tls_describe(weir_internal_tls_session *session, int code) {

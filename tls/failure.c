@@ -46,6 +46,13 @@ const weir_tls_failure *weir_internal_tls_noted(void) {
   return failure != NULL ? failure : &none;
 }
 
+void weir_internal_tls_make_line(weir_tls_failure *failure) {
+  for (char *at = failure->text; *at != '\0'; at++) {
+    unsigned char byte = (unsigned char)*at;
+    if (byte < ' ' || byte == 0x7f) *at = '?';
+  }
+}
+
 int weir_internal_tls_take_reason(int code, weir_tls_failure *failure) {
   uint32_t error = ERR_peek_last_error();
   if (error != 0) {
@@ -71,6 +78,7 @@ int weir_internal_tls_fail(int code, const char *format, ...) {
   va_start(arguments, format);
   vsnprintf(failure.text, sizeof failure.text, format, arguments);
   va_end(arguments);
+  weir_internal_tls_make_line(&failure);
   weir_internal_tls_note(&failure);
   return failure.code;
 }

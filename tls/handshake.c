@@ -121,10 +121,11 @@ static int agree(weir_internal_tls_session *session) {
 static int send_tickets(weir_internal_tls_session *session) {
   if (!session->settings->is_server) return 0;
   weir_internal_tls_enter(session, false);
-  (void)SSL_write(session->ssl, "", 0);
-  ERR_clear_error();
+  int result = SSL_write(session->ssl, "", 0);
   session->entered = false;
-  return session->out_of_memory ? -ENOMEM : weir_internal_tls_send(session);
+  if (session->out_of_memory) result = -ENOMEM;
+  if (result < 0) return weir_internal_tls_describe(session, WEIR_E_TLS_LIBRARY);
+  return weir_internal_tls_send(session);
 }
 
 static int keep_protocol(weir_internal_tls_session *session) {

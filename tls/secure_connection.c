@@ -135,10 +135,11 @@ static int send_close_notify(weir_internal_tls_session *session, bool wait) {
   session->data_was_sent = data_is_sent(session);
   if (result < 0) return forgive(session, result);
   weir_internal_tls_enter(session, false);
-  // Its result only tells whether the peer has ended, too.
-  (void)SSL_shutdown(session->ssl);
-  ERR_clear_error();
+  // Whether the peer has ended, too, which is what it tells, does not matter.
+  bool failed = SSL_shutdown(session->ssl) < 0;
   session->entered = false;
+  // The next call goes on where this one has failed.
+  if (failed) return weir_internal_tls_lacked_memory() ? -ENOMEM : WEIR_E_TLS_LIBRARY;
   session->has_ended = true;
   return forgive(session, weir_internal_tls_hand_over(session));
 }

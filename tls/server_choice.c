@@ -54,7 +54,7 @@ static int copy_hello(weir_internal_tls_state *state, const SSL_CLIENT_HELLO *he
 static size_t split_protocols(const weir_internal_tls_state *state, weir_bytes *out) {
   size_t count = 0;
   size_t at = strlen(state->hello.data) + 1;
-  while (at < state->hello.size) {
+  while (at < state->hello.size && count < WEIR_TLS_PROTOCOLS_SHOWN) {
     size_t size = (unsigned char)state->hello.data[at];
     if (out != NULL) out[count] = weir_bytes_of(state->hello.data + at + 1, size);
     count++;

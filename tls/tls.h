@@ -141,7 +141,8 @@ typedef struct weir_tls_failure {
   char text[256];   // all of this as one line for people, without a full stop; "" without failure
 } weir_tls_failure;
 
-// weir_tls_last_failure returns what is known of what broke the secure |connection|. With NULL, of
+// weir_tls_last_failure returns what is known of what broke the secure |connection|, unless that
+// was the connection below (-ECONNRESET and the like, of which the code says all). With NULL, of
 // the last weir_tls_client or weir_tls_server that failed in the current coroutine, or function of
 // weir/tls_credential.h and the like that makes something; outside of a coroutine, on this thread.
 // What is returned is never NULL, stays until the next failure there, and lives as long as the

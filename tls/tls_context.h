@@ -44,12 +44,17 @@ typedef enum weir_tls_client_authentication {
   WEIR_TLS_CLIENT_REQUIRED,  // one without is refused
 } weir_tls_client_authentication;
 
+// A client may offer thousands of protocols; so many of them are shown at most.
+enum { WEIR_TLS_PROTOCOLS_SHOWN = 64 };
+
 // What a client has said at the beginning. Everything lives as long as the call.
 typedef struct weir_tls_client_hello {
   // In lower case; NULL: none was named. Letters, digits, '-', '_', '.' and ':' only: a client that
   // sends anything else is refused before anybody is asked.
   const char *server_name;
-  const weir_bytes *protocols;  // that it offers (ALPN), the preferred one first
+  // That it offers (ALPN), the preferred one first, and no more than the first
+  // WEIR_TLS_PROTOCOLS_SHOWN. What is agreed on is chosen from all.
+  const weir_bytes *protocols;
   size_t protocol_count;
 } weir_tls_client_hello;
 

@@ -42,6 +42,17 @@ static int ask(weir_internal_tls_handshake *handshake) {
   return 0;
 }
 
+// A session in TLS 1.3 that begins here cannot be resumed if its ticket, which has the client's
+// chain in it, would be longer than what BoringSSL's clients take (16 KiB).
+static void forgo_long_tickets(SSL *ssl, const STACK_OF(CRYPTO_BUFFER) * chain) {
+  enum { LONGEST_CHAIN = 15 * 1024 };
+  size_t size = 0;
+  for (size_t i = 0; i < sk_CRYPTO_BUFFER_num(chain); i++) {
+    size += CRYPTO_BUFFER_len(sk_CRYPTO_BUFFER_value(chain, i));
+  }
+  if (size > LONGEST_CHAIN) SSL_set_options(ssl, SSL_OP_NO_TICKET);
+}
+
 // Notes what the user is shown. Returns 0 or -ENOMEM.
 static int note_chain(weir_internal_tls_handshake *handshake,
                       const STACK_OF(CRYPTO_BUFFER) * chain) {
@@ -80,6 +91,7 @@ static enum ssl_verify_result_t judge(weir_internal_tls_handshake *handshake, ui
     weir_internal_tls_refuse(handshake, WEIR_E_TLS_CERTIFICATE, "the client has no certificate");
     return ssl_verify_invalid;
   }
+  if (has_chain && is_server(handshake)) forgo_long_tickets(handshake->ssl, chain);
   if (common->check_instead == NULL && !is_server(handshake) && state->name.text[0] == '\0') {
     *out_alert = SSL_AD_INTERNAL_ERROR;
     weir_internal_tls_refuse(handshake, WEIR_E_TLS_LIBRARY, "there is no name to check");

@@ -17,6 +17,10 @@ const weir_tls_failure *weir_internal_tls_noted(void);
 // them was a lack of memory. Those behind it may be mere consequences.
 bool weir_internal_tls_lacked_memory(void);
 
+// weir_internal_tls_make_line makes the text of |failure| one line: what came from a file or a peer
+// may have control characters in it, which become question marks.
+void weir_internal_tls_make_line(weir_tls_failure *failure);
+
 // weir_internal_tls_take_reason empties BoringSSL's queue of errors, and puts its latest reason
 // into |failure|. Returns |code|, or -ENOMEM when BoringSSL had no memory.
 int weir_internal_tls_take_reason(int code, weir_tls_failure *failure);

@@ -162,11 +162,12 @@ int Ask(const Conversation &talk, weir_connection *connection, bool *answered) {
   return result < 0 ? result : closed;
 }
 
-// Both end their connections in any case.
-int TalkOver(const Conversation &talk, weir_connection *near, weir_connection *far,
-             bool *answered) {
+// Both end their connections in any case. |launch| begins the server's coroutine.
+template <typename Launch>
+int TalkBy(Launch launch, const Conversation &talk, weir_connection *near, weir_connection *far,
+           bool *answered) {
   weir_job *server = nullptr;
-  int result = LaunchCoroutine([=] { return Serve(talk, far); }, nullptr, &server);
+  int result = launch([=] { return Serve(talk, far); }, &server);
   if (result < 0) weir_connection_close(far);
   int asked = result < 0 ? result : Ask(talk, near, answered);
   if (result < 0) weir_connection_close(near);
@@ -176,6 +177,12 @@ int TalkOver(const Conversation &talk, weir_connection *near, weir_connection *f
   // Who failed first cannot be told from here, and the other one has only seen the end.
   if (served < 0 && served != -EPIPE) return served;
   return result < 0 ? result : asked;
+}
+
+int TalkOver(const Conversation &talk, weir_connection *near, weir_connection *far,
+             bool *answered) {
+  auto here = [](auto body, weir_job **job) { return LaunchCoroutine(body, nullptr, job); };
+  return TalkBy(here, talk, near, far, answered);
 }
 
 // What a close has left to the loop needs the layers still.
@@ -239,17 +246,8 @@ int TalkAcrossLoops(const Conversation &talk, bool *answered) {
   options.across_loops = true;
   int result = weir_pipe(&near, &far, &options);
   if (result < 0) return result;
-  weir_job *server = nullptr;
-  result = LaunchCoroutineOn(
-      1, [=] { return Serve(talk, far); }, nullptr, &server);
-  if (result < 0) weir_connection_close(far);
-  int asked = result < 0 ? result : Ask(talk, near, answered);
-  if (result < 0) weir_connection_close(near);
-  int served = 0;
-  if (result == 0) result = weir_job_wait(server, &served);
-  weir_job_close(server);
-  if (served < 0 && served != -EPIPE) return served;
-  return result < 0 ? result : asked;
+  auto there = [](auto body, weir_job **job) { return LaunchCoroutineOn(1, body, nullptr, job); };
+  return TalkBy(there, talk, near, far, answered);
 }
 
 Scenario OfLoops(const char *name, const Conversation &talk) {

@@ -23,7 +23,9 @@
 
 namespace {
 
+using weir_testing::Accept;
 using weir_testing::Bind;
+using weir_testing::Connect;
 using weir_testing::EndOf;
 using weir_testing::ExpectLaunch;
 using weir_testing::ExpectRun;
@@ -31,6 +33,7 @@ using weir_testing::FreeUnixName;
 using weir_testing::FreeUnixPath;
 using weir_testing::Input;
 using weir_testing::LaunchJob;
+using weir_testing::Listen;
 using weir_testing::Output;
 using weir_testing::ReadAll;
 using weir_testing::Tcp;
@@ -40,26 +43,10 @@ std::vector<std::string> Places() {
   return {"127.0.0.1:0", "[::1]:0", "unix:" + FreeUnixPath(), "unix:" + FreeUnixName()};
 }
 
-weir_listener *Listen(const std::string &place, weir_tcp_builder tcp = Tcp()) {
+weir_listener *ListenAt(const std::string &place, weir_tcp_builder tcp = Tcp()) {
   weir_address address = {};
   EXPECT_EQ(0, weir_address_from_text(&address, place.c_str()));
-  weir_listener *listener = nullptr;
-  EXPECT_EQ(0, weir_tcp_bind_address(tcp, &listener, &address));
-  return listener;
-}
-
-weir_connection *Connect(const weir_listener *listener, weir_tcp_builder tcp = Tcp()) {
-  weir_address address = {};
-  EXPECT_EQ(0, weir_address_from_text(&address, weir_listener_address(listener)));
-  weir_connection *connection = nullptr;
-  EXPECT_EQ(0, weir_tcp_connect_address(tcp, &connection, &address));
-  return connection;
-}
-
-weir_connection *Accept(weir_listener *listener) {
-  weir_connection *connection = nullptr;
-  EXPECT_EQ(0, weir_accept(listener, &connection));
-  return connection;
+  return Listen(address, tcp);
 }
 
 void Drop(weir_connection *connection) {
@@ -73,7 +60,7 @@ class KtorSocket : public weir_testing::LeakCheckedTest {};
 TEST_F(KtorSocket, WithAutoFlushBytesArriveWithoutAFlush) {
   ExpectRun([] {
     for (const std::string &place : Places()) {
-      weir_listener *listener = Listen(place);
+      weir_listener *listener = ListenAt(place);
       weir_connection *client = Connect(listener);
       weir_connection *server = Accept(listener);
       weir_write_channel *flushed = weir_open_write_channel(server, true);
@@ -101,7 +88,7 @@ TEST_F(KtorSocket, WithAutoFlushBytesArriveWithoutAFlush) {
 TEST_F(KtorSocket, TwoHundredAndFiftySixClosesEnd) {
   ExpectRun([] {
     for (const std::string &place : Places()) {
-      weir_listener *listener = Listen(place);
+      weir_listener *listener = ListenAt(place);
       weir_job *server = LaunchJob([listener] {
         auto handle = [](weir_connection *client, void *) {
           std::string received;
@@ -136,7 +123,7 @@ TEST_F(KtorSocket, DescriptorsAreReallyClosed) {
       weir_tcp_builder tcp = Tcp();
       tcp.options.prepare = remember;
       tcp.options.prepare_accepted = remember;
-      weir_listener *listener = Listen(place, tcp);
+      weir_listener *listener = ListenAt(place, tcp);
       weir_connection *client = Connect(listener, tcp);
       weir_connection *server = Accept(listener);
       EXPECT_EQ(0, Write(client, "abc"));
@@ -167,7 +154,7 @@ TEST_F(KtorSocket, EachByteReadBeginsTheSocketTimeoutAnew) {
   ExpectRun(clock.options(), [&] {
     weir_tcp_builder tcp = Tcp();
     tcp.options.socket_timeout = 100 * WEIR_MILLISECOND;
-    weir_listener *listener = Listen("unix:" + FreeUnixName(), tcp);
+    weir_listener *listener = ListenAt("unix:" + FreeUnixName(), tcp);
     weir_connection *client = Connect(listener);
     weir_connection *server = Accept(listener);
     start = clock.now();
@@ -205,7 +192,7 @@ TEST_F(KtorSocket, EachByteWrittenBeginsTheSocketTimeoutAnew) {
   ExpectRun(clock.options(), [&] {
     weir_tcp_builder tcp = Tcp();
     tcp.options.socket_timeout = 100 * WEIR_MILLISECOND;
-    weir_listener *listener = Listen("unix:" + FreeUnixName(), tcp);
+    weir_listener *listener = ListenAt("unix:" + FreeUnixName(), tcp);
     weir_connection *client = Connect(listener);
     weir_connection *server = Accept(listener);
     const std::string much(4 << 20, 'x');

@@ -19,17 +19,24 @@
 
 namespace {
 
+using weir_testing::Accept;
+using weir_testing::AddressOf;
+using weir_testing::Connect;
 using weir_testing::EndOf;
+using weir_testing::Exists;
 using weir_testing::ExpectLaunch;
 using weir_testing::ExpectRun;
 using weir_testing::FreeUnixName;
 using weir_testing::FreeUnixPath;
 using weir_testing::Input;
 using weir_testing::LaunchJob;
+using weir_testing::LeaveBehind;
+using weir_testing::Listen;
 using weir_testing::Output;
 using weir_testing::Pattern;
 using weir_testing::ReadAll;
 using weir_testing::Tcp;
+using weir_testing::UnixAddress;
 using weir_testing::Write;
 
 struct Kind {
@@ -37,41 +44,10 @@ struct Kind {
   weir_address (*place)();  // a free one, each time
 };
 
-weir_address Unix(const std::string &path) {
-  weir_address place = {};
-  EXPECT_EQ(0, weir_address_unix(&place, path.c_str()));
-  return place;
-}
-
 weir_address Ip(const char *host) {
   weir_address place = {};
   EXPECT_EQ(0, weir_address_parse(&place, host, 0));
   return place;
-}
-
-weir_listener *Listen(const weir_address &place, weir_tcp_builder tcp = Tcp()) {
-  weir_listener *listener = nullptr;
-  EXPECT_EQ(0, weir_tcp_bind_address(tcp, &listener, &place));
-  return listener;
-}
-
-weir_address AddressOf(const weir_listener *listener) {
-  weir_address address = {};
-  EXPECT_EQ(0, weir_address_from_text(&address, weir_listener_address(listener)));
-  return address;
-}
-
-weir_connection *Connect(const weir_listener *listener, weir_tcp_builder tcp = Tcp()) {
-  weir_connection *connection = nullptr;
-  weir_address address = AddressOf(listener);
-  EXPECT_EQ(0, weir_tcp_connect_address(tcp, &connection, &address));
-  return connection;
-}
-
-weir_connection *Accept(weir_listener *listener) {
-  weir_connection *connection = nullptr;
-  EXPECT_EQ(0, weir_accept(listener, &connection));
-  return connection;
 }
 
 class Places : public weir_testing::LeakCheckedTest, public ::testing::WithParamInterface<Kind> {
@@ -328,8 +304,8 @@ TEST_P(Places, BuffersOfBothEnds) {
 const Kind kKinds[] = {
     {"Ipv4", [] { return Ip("127.0.0.1"); }},
     {"Ipv6", [] { return Ip("::1"); }},
-    {"UnixPath", [] { return Unix(FreeUnixPath()); }},
-    {"UnixAbstract", [] { return Unix(FreeUnixName()); }},
+    {"UnixPath", [] { return UnixAddress(FreeUnixPath()); }},
+    {"UnixAbstract", [] { return UnixAddress(FreeUnixName()); }},
 };
 
 std::string NameOf(const ::testing::TestParamInfo<Kind> &kind) { return kind.param.name; }
@@ -340,23 +316,10 @@ INSTANTIATE_TEST_SUITE_P(Tcp, Places, ::testing::ValuesIn(kKinds), NameOf);
 
 class UnixStream : public weir_testing::LeakCheckedTest {};
 
-bool Exists(const std::string &path) {
-  struct stat status;
-  return lstat(path.c_str(), &status) == 0;
-}
-
-// As a process that was killed leaves one.
-void LeaveBehind(const std::string &path) {
-  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  weir_address address = Unix(path);
-  EXPECT_EQ(0, bind(fd, &address.socket.any, address.size));
-  close(fd);
-}
-
 TEST_F(UnixStream, TheFileGoesWithTheListener) {
   ExpectRun([] {
     std::string path = FreeUnixPath();
-    weir_listener *listener = Listen(Unix(path));
+    weir_listener *listener = Listen(UnixAddress(path));
     EXPECT_EQ("unix:" + path, weir_listener_address(listener));
     EXPECT_EQ(0, weir_listener_port(listener));
     EXPECT_TRUE(Exists(path));
@@ -371,14 +334,14 @@ TEST_F(UnixStream, TheFileOfASuccessorStays) {
   for (bool exclusive : {false, true}) {
     ExpectRun([exclusive] {
       std::string path = FreeUnixPath();
-      weir_listener *first = Listen(Unix(path));
+      weir_listener *first = Listen(UnixAddress(path));
       weir_listener *second = nullptr;
       weir_job *job = LaunchJob([&] {
         weir_connection *nobody = nullptr;
         EXPECT_EQ(WEIR_E_CLOSED, weir_accept(first, &nobody));
         weir_tcp_builder tcp = Tcp();
         tcp.options.exclusive_address = exclusive;
-        second = Listen(Unix(path), tcp);
+        second = Listen(UnixAddress(path), tcp);
         return 0;
       });
       EXPECT_EQ(0, weir_yield());
@@ -393,15 +356,15 @@ TEST_F(UnixStream, TheFileOfASuccessorStays) {
 TEST_F(UnixStream, AStaleFileIsReplacedAndNoOther) {
   ExpectRun([] {
     std::string path = FreeUnixPath();
-    weir_address place = Unix(path);
-    LeaveBehind(path);
+    weir_address place = UnixAddress(path);
+    LeaveBehind(path, SOCK_STREAM);
     weir_tcp_builder exclusive = Tcp();
     exclusive.options.exclusive_address = true;
     weir_listener *listener = nullptr;
     EXPECT_EQ(-EADDRINUSE, weir_tcp_bind_address(exclusive, &listener, &place));
     listener = Listen(place);
     EXPECT_EQ(0, unlink(path.c_str()));
-    LeaveBehind(path);
+    LeaveBehind(path, SOCK_STREAM);
     EXPECT_EQ(0, weir_listener_close(listener));
     EXPECT_TRUE(Exists(path));
     EXPECT_EQ(0, unlink(path.c_str()));
@@ -415,7 +378,7 @@ TEST_F(UnixStream, AStaleFileIsReplacedAndNoOther) {
 TEST_F(UnixStream, WhatIsNotThereIsReported) {
   ExpectRun([] {
     weir_connection *connection = nullptr;
-    weir_address place = Unix(FreeUnixPath());
+    weir_address place = UnixAddress(FreeUnixPath());
     EXPECT_EQ(-ENOENT, weir_tcp_connect_address(Tcp(), &connection, &place));
     EXPECT_EQ(-EINVAL, weir_tcp_connect_address(Tcp(), &connection, nullptr));
     weir_address too_long = {};
@@ -423,7 +386,7 @@ TEST_F(UnixStream, WhatIsNotThereIsReported) {
     EXPECT_EQ(-EINVAL, weir_tcp_connect_address(Tcp(), &connection, &too_long));
     weir_listener *listener = nullptr;
     EXPECT_EQ(-EINVAL, weir_tcp_bind_address(Tcp(), &listener, &too_long));
-    weir_address no_folder = Unix("no-such-folder/socket");
+    weir_address no_folder = UnixAddress("no-such-folder/socket");
     EXPECT_EQ(-ENOENT, weir_tcp_bind_address(Tcp(), &listener, &no_folder));
     return 0;
   });
@@ -433,7 +396,7 @@ TEST_F(UnixStream, ConnectOptionsAreCheckedAndItsTimeoutCounts) {
   weir_testing::VirtualClock clock;
   weir_selector_options options = clock.options();
   ExpectRun(options, [] {
-    weir_address place = Unix(FreeUnixName());
+    weir_address place = UnixAddress(FreeUnixName());
     weir_tcp_builder tcp = Tcp();
     tcp.options.backlog = 1;
     weir_listener *listener = Listen(place, tcp);
@@ -459,7 +422,7 @@ TEST_F(UnixStream, AFullQueueIsWaitedFor) {
   ExpectRun([] {
     weir_tcp_builder tcp = Tcp();
     tcp.options.backlog = 1;
-    weir_listener *listener = Listen(Unix(FreeUnixName()), tcp);
+    weir_listener *listener = Listen(UnixAddress(FreeUnixName()), tcp);
     weir_address place = AddressOf(listener);
     const int count = 6;
     for (int i = 0; i < count; i++) {

@@ -16,6 +16,31 @@ weir_listener *Bind(const char *host, uint16_t port, weir_tcp_builder tcp) {
 
 weir_listener *Bind(const char *host, uint16_t port) { return Bind(host, port, Tcp()); }
 
+weir_listener *Listen(const weir_address &place, weir_tcp_builder tcp) {
+  weir_listener *listener = nullptr;
+  EXPECT_EQ(0, weir_tcp_bind_address(tcp, &listener, &place));
+  return listener;
+}
+
+weir_address AddressOf(const weir_listener *listener) {
+  weir_address address = {};
+  EXPECT_EQ(0, weir_address_from_text(&address, weir_listener_address(listener)));
+  return address;
+}
+
+weir_connection *Connect(const weir_listener *listener, weir_tcp_builder tcp) {
+  weir_connection *connection = nullptr;
+  weir_address address = AddressOf(listener);
+  EXPECT_EQ(0, weir_tcp_connect_address(tcp, &connection, &address));
+  return connection;
+}
+
+weir_connection *Accept(weir_listener *listener) {
+  weir_connection *connection = nullptr;
+  EXPECT_EQ(0, weir_accept(listener, &connection));
+  return connection;
+}
+
 TcpPair MakeTcpPair() {
   TcpPair pair;
   weir_listener *listener = Bind("127.0.0.1", 0);

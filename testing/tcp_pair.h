@@ -22,6 +22,18 @@ weir_tcp_builder Tcp();
 weir_listener *Bind(const char *host, uint16_t port, weir_tcp_builder tcp);
 weir_listener *Bind(const char *host, uint16_t port);
 
+// The same at an address of any kind.
+weir_listener *Listen(const weir_address &place, weir_tcp_builder tcp = Tcp());
+
+// The address of |listener|.
+weir_address AddressOf(const weir_listener *listener);
+
+// Connects to |listener|.
+weir_connection *Connect(const weir_listener *listener, weir_tcp_builder tcp = Tcp());
+
+// Waits for a client.
+weir_connection *Accept(weir_listener *listener);
+
 // Two connections of ours, connected with each other.
 struct TcpPair {
   weir_connection *near = nullptr;

@@ -5,11 +5,16 @@
 #ifndef WEIR_TESTING_UNIX_PATH_H
 #define WEIR_TESTING_UNIX_PATH_H
 
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdlib>
 #include <random>
 #include <string>
+
+#include "weir/address.h"
 
 namespace weir_testing {
 
@@ -29,6 +34,26 @@ inline std::string FreeUnixPath() {
 
 // An abstract name.
 inline std::string FreeUnixName() { return "@weir-test-" + NextNumber(); }
+
+// The address of either.
+inline weir_address UnixAddress(const std::string &path) {
+  weir_address address = {};
+  EXPECT_EQ(0, weir_address_unix(&address, path.c_str()));
+  return address;
+}
+
+inline bool Exists(const std::string &path) {
+  struct stat status;
+  return lstat(path.c_str(), &status) == 0;
+}
+
+// Makes the file of a socket of |type|, as a process that was killed leaves one.
+inline void LeaveBehind(const std::string &path, int type) {
+  int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
+  weir_address address = UnixAddress(path);
+  EXPECT_EQ(0, bind(fd, &address.socket.any, address.size));
+  close(fd);
+}
 
 }  // namespace weir_testing
 

@@ -34,7 +34,16 @@ class Ending : public LeakCheckedTest, public ::testing::WithParamInterface<Secu
   VirtualClock clock_;
 };
 
-class HalfClose : public LeakCheckedTest {};
+class HalfClose : public LeakCheckedTest {
+ protected:
+  // Connects over a pipe that holds less than a record, and writes what does not leave at once.
+  static SecurePair ConnectAndWrite(SecureWorld *world, const std::string &text) {
+    SecurePair pair = world->Connect(Wire::kNarrowPipe);
+    weir_write_channel *output = weir_open_write_channel(pair.near, false);
+    EXPECT_EQ(0, weir_write_fully(output, text.data(), text.size(), nullptr));
+    return pair;
+  }
+};
 
 INSTANTIATE_TEST_SUITE_P(Kinds, Ending, testing::ValuesIn(AllSecureKinds()), SecureKindName);
 
@@ -169,14 +178,9 @@ TEST_F(HalfClose, ACloseWhoseTimeIsUpSaysSoWhereThereWasAReader) {
 TEST_F(HalfClose, ThatIsCancelledWhileItsEndIsOnItsWayHasHappened) {
   ExpectRun([&] {
     SecureWorld world;
-    weir_pipe_options narrow = {};
-    narrow.capacity = 64;
-    SecurePair pair;
-    EXPECT_EQ(0, weir_pipe(&pair.near, &pair.far, &narrow));
-    world.ShakeHands(&pair);
     const std::string text(4000, 't');
+    SecurePair pair = ConnectAndWrite(&world, text);
     weir_write_channel *output = weir_open_write_channel(pair.near, false);
-    EXPECT_EQ(0, weir_write_fully(output, text.data(), text.size(), nullptr));
     weir_job *closer = LaunchJob([output] { return weir_write_channel_close(output); });
     EXPECT_EQ(0, weir_delay(WEIR_MILLISECOND));
     weir_job_cancel(closer);
@@ -197,14 +201,8 @@ TEST_F(HalfClose, WhatWasLostIsNoSuccess) {
     SCOPED_TRACE(half ? "half" : "all");
     ExpectRun([&] {
       SecureWorld world;
-      weir_pipe_options narrow = {};
-      narrow.capacity = 64;
-      SecurePair pair;
-      EXPECT_EQ(0, weir_pipe(&pair.near, &pair.far, &narrow));
-      world.ShakeHands(&pair);
-      const std::string text(4000, 't');
+      SecurePair pair = ConnectAndWrite(&world, std::string(4000, 't'));
       weir_write_channel *output = weir_open_write_channel(pair.near, false);
-      EXPECT_EQ(0, weir_write_fully(output, text.data(), text.size(), nullptr));
       weir_job *closer = LaunchJob([&] {
         return half ? weir_write_channel_close(output) : weir_connection_close(pair.near);
       });

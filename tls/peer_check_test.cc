@@ -35,6 +35,13 @@ struct Watcher {
   std::vector<std::string> chain, verified;  // DER
   int answer = 0;
 
+  // Makes it the check of options, or of a context.
+  template <typename Builder>
+  void Watch(Builder *builder) {
+    builder->check = Check;
+    builder->check_argument = this;
+  }
+
   static int Check(void *argument, const weir_tls_peer *peer) {
     auto *self = static_cast<Watcher *>(argument);
     EXPECT_EQ(0, weir_delay(WEIR_MILLISECOND));
@@ -159,8 +166,7 @@ TEST_F(PeerCheckTest, ACheckInAdditionComesBehindTheBuiltInOne) {
   TlsContext context = MakeTlsContext({*server_});
   Watcher watcher;
   weir_tls_options_builder builder = Named("Server.Test.");
-  builder.check = Watcher::Check;
-  builder.check_argument = &watcher;
+  watcher.Watch(&builder);
   TlsOptions options = MakeTlsOptions(authority_->root(), builder);
   builder.server_name = "other.test";
   TlsOptions misnamed = MakeTlsOptions(authority_->root(), builder);
@@ -182,8 +188,7 @@ TEST_F(PeerCheckTest, WhatAPeerAppendsIsNotVerified) {
   boaster.chain_pem += stranger.root().Pem();
   Watcher watcher;
   weir_tls_options_builder builder = Named();
-  builder.check = Watcher::Check;
-  builder.check_argument = &watcher;
+  watcher.Watch(&builder);
   TlsOptions options = MakeTlsOptions(authority_->root(), builder);
   for (uint16_t version : kVersions) {
     BareTlsOptions server;
@@ -206,8 +211,7 @@ TEST_F(PeerCheckTest, WhatIsTrustedEndsTheVerifiedChain) {
   TlsContext context = MakeTlsContext({*server_});
   Watcher watcher;
   weir_tls_options_builder builder = Named();
-  builder.check = Watcher::Check;
-  builder.check_argument = &watcher;
+  watcher.Watch(&builder);
   TlsOptions intermediate = MakeTlsOptions(authority_->intermediate(), builder);
   TlsOptions leaf = MakeTlsOptions(server_->leaf, builder);
   ExpectRun([&] {
@@ -227,8 +231,7 @@ TEST_F(PeerCheckTest, ACheckRefuses) {
     watcher.answer = -EPERM;
     weir_tls_options_builder builder = Named();
     builder.terms.max_version = version;
-    builder.check = Watcher::Check;
-    builder.check_argument = &watcher;
+    watcher.Watch(&builder);
     TlsOptions options = MakeTlsOptions(authority_->root(), builder);
     ExpectRun([&] {
       TlsMeeting meeting = Meet(options.get(), context.get());
@@ -250,8 +253,7 @@ TEST_F(PeerCheckTest, ACheckMayReturnAnyCode) {
     Watcher watcher;
     watcher.answer = code;
     weir_tls_options_builder builder = Named();
-    builder.check = Watcher::Check;
-    builder.check_argument = &watcher;
+    watcher.Watch(&builder);
     for (weir_tls_version version : {WEIR_TLS_1_2, WEIR_TLS_1_3}) {
       builder.terms.max_version = version;
       TlsOptions options = MakeTlsOptions(authority_->root(), builder);
@@ -317,8 +319,7 @@ TEST_F(PeerCheckTest, ResumedServersAreCheckedAgain) {
     Watcher watcher;
     weir_tls_options_builder builder = Named();
     builder.terms.max_version = version;
-    builder.check = Watcher::Check;
-    builder.check_argument = &watcher;
+    watcher.Watch(&builder);
     TlsOptions options = MakeTlsOptions(authority_->root(), builder);
     ExpectRun([&] {
       EXPECT_FALSE(Meet(options.get(), context.get()).client.resumed);
@@ -367,8 +368,7 @@ TEST_F(PeerCheckTest, ClientsWithEachKindOfKey) {
 TEST_F(PeerCheckTest, AClientWithoutACertificate) {
   Watcher watcher;
   weir_tls_context_builder builder = {};
-  builder.check = Watcher::Check;
-  builder.check_argument = &watcher;
+  watcher.Watch(&builder);
   TlsContext optional = Asking(WEIR_TLS_CLIENT_OPTIONAL, builder);
   TlsContext required = Asking(WEIR_TLS_CLIENT_REQUIRED);
   for (uint16_t version : kVersions) {
@@ -399,8 +399,7 @@ TEST_F(PeerCheckTest, AClientWithoutACertificate) {
 TEST_F(PeerCheckTest, ResumedClientsAreCheckedAgain) {
   Watcher watcher;
   weir_tls_context_builder builder = {};
-  builder.check = Watcher::Check;
-  builder.check_argument = &watcher;
+  watcher.Watch(&builder);
   TlsContext context = Asking(WEIR_TLS_CLIENT_REQUIRED, builder);
   TlsCredential shown = MakeTlsCredential(*client_);
   for (weir_tls_version version : {WEIR_TLS_1_2, WEIR_TLS_1_3}) {

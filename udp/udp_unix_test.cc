@@ -21,40 +21,24 @@ namespace {
 using weir_testing::BindLike;
 using weir_testing::ConnectTo;
 using weir_testing::EndOf;
+using weir_testing::Exists;
 using weir_testing::ExpectRun;
 using weir_testing::FreeUnixName;
 using weir_testing::FreeUnixPath;
 using weir_testing::LaunchJob;
+using weir_testing::LeaveBehind;
 using weir_testing::Receive;
 using weir_testing::Received;
 using weir_testing::Send;
 using weir_testing::Udp;
+using weir_testing::UnixAddress;
 
 class UdpUnix : public weir_testing::LeakCheckedTest {};
-
-weir_address At(const std::string &path) {
-  weir_address address = {};
-  EXPECT_EQ(0, weir_address_unix(&address, path.c_str()));
-  return address;
-}
-
-bool Exists(const std::string &path) {
-  struct stat status;
-  return lstat(path.c_str(), &status) == 0;
-}
-
-// As a process that was killed leaves one.
-void LeaveBehind(const std::string &path) {
-  int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  weir_address address = At(path);
-  EXPECT_EQ(0, bind(fd, &address.socket.any, address.size));
-  close(fd);
-}
 
 TEST_F(UdpUnix, CloseRemovesTheFile) {
   ExpectRun([] {
     std::string path = FreeUnixPath();
-    weir_udp_socket *socket = BindLike(At(path));
+    weir_udp_socket *socket = BindLike(UnixAddress(path));
     EXPECT_EQ("unix:" + path, weir_udp_local_address(socket));
     EXPECT_EQ(0, weir_udp_port(socket));
     EXPECT_TRUE(Exists(path));
@@ -67,9 +51,9 @@ TEST_F(UdpUnix, CloseRemovesTheFile) {
 TEST_F(UdpUnix, CloseLeavesTheFileOfAnother) {
   ExpectRun([] {
     std::string path = FreeUnixPath();
-    weir_udp_socket *socket = BindLike(At(path));
+    weir_udp_socket *socket = BindLike(UnixAddress(path));
     EXPECT_EQ(0, unlink(path.c_str()));
-    LeaveBehind(path);
+    LeaveBehind(path, SOCK_DGRAM);
     EXPECT_EQ(0, weir_udp_close(socket));
     EXPECT_TRUE(Exists(path));
     return unlink(path.c_str());
@@ -79,9 +63,9 @@ TEST_F(UdpUnix, CloseLeavesTheFileOfAnother) {
 TEST_F(UdpUnix, AStaleFileIsReplacedWhenAskedFor) {
   ExpectRun([] {
     std::string path = FreeUnixPath();
-    LeaveBehind(path);
+    LeaveBehind(path, SOCK_DGRAM);
     weir_udp_socket *socket = nullptr;
-    weir_address address = At(path);
+    weir_address address = UnixAddress(path);
     EXPECT_EQ(-EADDRINUSE, weir_udp_bind_address(Udp(), &socket, &address));
     weir_udp_builder udp = Udp();
     udp.options.reuse_address = true;
@@ -99,7 +83,7 @@ TEST_F(UdpUnix, AStaleFileIsReplacedWhenAskedFor) {
 
 TEST_F(UdpUnix, AClientHasANameToBeAnswered) {
   ExpectRun([] {
-    weir_udp_socket *server = BindLike(At(FreeUnixName()));
+    weir_udp_socket *server = BindLike(UnixAddress(FreeUnixName()));
     weir_udp_socket *client = ConnectTo(server);
     EXPECT_EQ(0u, std::string(weir_udp_local_address(client)).find("unix:@"));
     EXPECT_EQ(0, weir_udp_close(client));
@@ -109,7 +93,7 @@ TEST_F(UdpUnix, AClientHasANameToBeAnswered) {
 
 TEST_F(UdpUnix, ASenderWithoutANameHasNoAddress) {
   ExpectRun([] {
-    weir_address place = At(FreeUnixName());
+    weir_address place = UnixAddress(FreeUnixName());
     weir_udp_socket *server = BindLike(place);
     int outside = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     EXPECT_EQ(1, sendto(outside, "x", 1, 0, &place.socket.any, place.size));
@@ -125,9 +109,9 @@ TEST_F(UdpUnix, ASenderWithoutANameHasNoAddress) {
 TEST_F(UdpUnix, AMissingOrForeignPathIsReported) {
   ExpectRun([] {
     weir_udp_socket *socket = nullptr;
-    weir_address nowhere = At(FreeUnixPath());
+    weir_address nowhere = UnixAddress(FreeUnixPath());
     EXPECT_EQ(-ENOENT, weir_udp_connect_address(Udp(), &socket, &nowhere));
-    weir_address no_folder = At("no-such-folder/socket");
+    weir_address no_folder = UnixAddress("no-such-folder/socket");
     EXPECT_EQ(-ENOENT, weir_udp_bind_address(Udp(), &socket, &no_folder));
     EXPECT_EQ(nullptr, socket);
     // Ktor copies a path of any length.
@@ -142,17 +126,17 @@ TEST_F(UdpUnix, AMissingOrForeignPathIsReported) {
 // not tell a socket that is not connected.
 TEST_F(UdpUnix, AFullQueueOfStrangersIsWaitedFor) {
   ExpectRun([] {
-    weir_address place = At(FreeUnixName());
+    weir_address place = UnixAddress(FreeUnixName());
     weir_udp_socket *server = BindLike(place);
     int outside = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     int filled = 0;
     while (sendto(outside, "x", 1, 0, &place.socket.any, place.size) == 1) filled++;
     EXPECT_GT(filled, 0);
-    weir_udp_socket *sender = BindLike(At(FreeUnixName()));
+    weir_udp_socket *sender = BindLike(UnixAddress(FreeUnixName()));
     weir_job *job = LaunchJob([=] { return Send(sender, "last", &place); });
     weir_udp_builder udp = Udp();
     udp.options.socket_timeout = 5 * WEIR_MILLISECOND;
-    weir_udp_socket *impatient = BindLike(At(FreeUnixName()), udp);
+    weir_udp_socket *impatient = BindLike(UnixAddress(FreeUnixName()), udp);
     EXPECT_EQ(-ETIME, Send(impatient, "never", &place));
     for (int i = 0; i < filled; i++) EXPECT_EQ("x", Receive(server).data);
     EXPECT_EQ("last", Receive(server).data);

@@ -3,6 +3,8 @@
 // What broke a session is told to those who read and to those who write, whoever of them, or of the
 // loop's own, has come across it.
 
+#include <algorithm>
+
 #include "testing/bare_tls.h"
 #include "testing/expect_coroutine.h"
 #include "testing/leak_checked_test.h"
@@ -222,6 +224,26 @@ TEST(BrokenAndAborted, IsClosedAtOnce) {
     EXPECT_EQ(begin, clock.now());
     return 0;
   });
+}
+
+// Who was told why has a second to read it, and no longer than a close may take.
+TEST(BrokenAndTold, IsClosedWithinASecond) {
+  for (int64_t timeout : {5 * WEIR_SECOND, 100 * WEIR_MILLISECOND, int64_t{0}}) {
+    SCOPED_TRACE(timeout);
+    VirtualClock clock;
+    SecureWorld world;
+    ExpectRun(clock.options(), [&] {
+      weir_connection *client = nullptr;
+      ForgingServer server(world, Wire::kTcp, &client);
+      EXPECT_EQ(0, Send(server.connection(), BadRecord()));
+      EXPECT_EQ("<WEIR_E_TLS_PROTOCOL>", Receive(client, 1));
+      weir_connection_set_close_timeout(client, timeout);
+      int64_t begin = clock.now();
+      EXPECT_EQ(WEIR_E_TLS_PROTOCOL, weir_connection_close(client));
+      EXPECT_EQ(std::min<int64_t>(timeout, WEIR_SECOND), clock.now() - begin);
+      return 0;
+    });
+  }
 }
 
 TEST_P(Broken, AnAbortStaysAnAbort) {

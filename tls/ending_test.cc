@@ -195,6 +195,22 @@ TEST_F(HalfClose, ThatIsCancelledWhileItsEndIsOnItsWayHasHappened) {
   });
 }
 
+TEST_F(HalfClose, ThatRunsOutOfTimeWhileItsEndIsOnItsWayHasHappened) {
+  ExpectRun([&] {
+    SecureWorld world;
+    SecurePair pair = world.Connect(Wire::kNarrowPipe);
+    const std::string text(4000, 't');
+    weir_write_channel *output = weir_open_write_channel(pair.near, false);
+    EXPECT_EQ(0, weir_write_fully(output, text.data(), text.size(), nullptr));
+    weir_timeout timeout = weir_timeout_begin(WEIR_MILLISECOND);
+    EXPECT_EQ(0, weir_write_channel_close(output));
+    EXPECT_FALSE(weir_timeout_end(timeout)) << "nothing was ended by it";
+    EXPECT_EQ(text, ReadToEnd(pair.far));
+    CloseSecurePair(&pair);
+    return 0;
+  });
+}
+
 // That a peer is gone is forgiven only if it has got everything.
 TEST_F(HalfClose, WhatWasLostIsNoSuccess) {
   for (bool half : {false, true}) {

@@ -296,5 +296,29 @@ TEST_F(NegotiationTest, BothSidesWriteKeyLogs) {
   }
 }
 
+// A server whose certificate says that its key is for encryption only proves nothing by signing.
+TEST_F(NegotiationTest, AServersKeyThatMayNotSignIsRefused) {
+  CertificateOptions leaf;
+  leaf.key = KeyKind::kRsa2048;
+  leaf.alternative_names = {std::string("DNS:") + kServerName};
+  leaf.key_usage = "critical,keyEncipherment";
+  const Certificate certificate = authority_->root().Issue(leaf);
+  const Credential credential = {certificate.Pem(), certificate.KeyPem(), certificate};
+  TlsOptions options = MakeTlsOptions(authority_->root(), {});
+  for (uint16_t version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+    BareTlsOptions server;
+    server.is_server = true;
+    server.credential = &credential;
+    server.min_version = server.max_version = version;
+    ExpectRun([&] {
+      BareEnd bare;
+      TlsEnd client = MeetBareServer(options.get(), server, &bare, kServerName);
+      EXPECT_EQ(WEIR_E_TLS_PROTOCOL, client.handshake) << client.failure.text;
+      EXPECT_STREQ("KEY_USAGE_BIT_INCORRECT", client.failure.reason) << version;
+      return 0;
+    });
+  }
+}
+
 }  // namespace
 }  // namespace weir_testing

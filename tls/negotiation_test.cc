@@ -305,7 +305,7 @@ TEST_F(NegotiationTest, AServersKeyThatMayNotSignIsRefused) {
   const Certificate certificate = authority_->root().Issue(leaf);
   const Credential credential = {certificate.Pem(), certificate.KeyPem(), certificate};
   TlsOptions options = MakeTlsOptions(authority_->root(), {});
-  for (uint16_t version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+  for (uint16_t version : {uint16_t{TLS1_2_VERSION}, uint16_t{TLS1_3_VERSION}}) {
     BareTlsOptions server;
     server.is_server = true;
     server.credential = &credential;

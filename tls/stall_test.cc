@@ -287,7 +287,7 @@ TEST(LongChainStall, IsRefusedAboveTheLimit) {
 
 // A session ticket has the client's chain in it, and a message of more than 16 KiB is refused.
 TEST(LongChainStall, IsGivenNoTicketThatNobodyTakes) {
-  for (int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+  for (uint16_t version : {uint16_t{TLS1_2_VERSION}, uint16_t{TLS1_3_VERSION}}) {
     EXPECT_EQ("hello", LongChain(15000, 0).Greet(version)) << version;
     EXPECT_EQ("hello", LongChain(20000, 0).Greet(version)) << version;
     EXPECT_EQ("hello", LongChain(60000, 128 * 1024).Greet(version)) << version;

@@ -1,23 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Whether this build has a sanitizer that changes how much stack and memory everything takes.
+// Whether this build has a sanitizer that changes how much stack and memory everything takes, and
+// whose malloc it is.
 
 #ifndef WEIR_TESTING_SANITIZERS_H
 #define WEIR_TESTING_SANITIZERS_H
 
-namespace weir_testing {
-
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-inline constexpr bool kHasSanitizer = true;
+#define WEIR_HAS_SANITIZER 1
 #elif defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-inline constexpr bool kHasSanitizer = true;
-#else
-inline constexpr bool kHasSanitizer = false;
+#define WEIR_HAS_SANITIZER 1
 #endif
-#else
-inline constexpr bool kHasSanitizer = false;
 #endif
+#if !defined(WEIR_HAS_SANITIZER)
+#define WEIR_HAS_SANITIZER 0
+#endif
+
+namespace weir_testing {
+
+inline constexpr bool kHasSanitizer = WEIR_HAS_SANITIZER != 0;
 
 }  // namespace weir_testing
 

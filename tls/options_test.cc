@@ -60,6 +60,11 @@ TEST_F(OptionsTest, DefaultsAreFine) {
   weir_tls_options_close(nullptr);
 }
 
+TEST_F(OptionsTest, WhatIsSaidIsOneLine) {
+  const std::string said = NameRefused("a\nb\x1b[31m\x7f");
+  EXPECT_EQ(0u, said.find("the server's name \"a?b?[31m?\": ")) << said;
+}
+
 TEST_F(OptionsTest, Versions) {
   weir_tls_terms terms = {};
   terms.min_version = WEIR_TLS_1_3;

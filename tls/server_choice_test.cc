@@ -194,6 +194,43 @@ TEST_F(ServerChoiceTest, ByTheUser) {
   }
 }
 
+// The user is shown the first of them; what is agreed on may be any.
+TEST_F(ServerChoiceTest, OfManyProtocolsTheUserSeesTheFirst) {
+  constexpr int kMany = WEIR_TLS_PROTOCOLS_SHOWN + 36;
+  size_t shown = 0;
+  std::string last_shown;
+  Chooser chooser;
+  chooser.choose = [&](const weir_tls_client_hello &hello, weir_tls_credential **) {
+    shown = hello.protocol_count;
+    const weir_bytes &last = hello.protocols[hello.protocol_count - 1];
+    last_shown.assign(last.data, last.size);
+    return 0;
+  };
+  std::vector<std::string> names;
+  for (int i = 0; i < kMany; i++) names.push_back(std::to_string(i));
+  std::vector<const char *> offered;
+  for (const std::string &name : names) offered.push_back(name.c_str());
+  offered.push_back(nullptr);
+  const char *const spoken[] = {offered[kMany - 1], nullptr};
+  weir_tls_context_builder builder = {};
+  builder.choose = Chooser::Choose;
+  builder.choose_argument = &chooser;
+  builder.terms.protocols = spoken;
+  TlsContext context = MakeTlsContext({authority_->MakeFor({"DNS:a.test"})}, builder);
+  weir_tls_options_builder client = {};
+  client.terms.protocols = offered.data();
+  client.server_name = "a.test";
+  TlsOptions options = MakeTlsOptions(authority_->root(), client);
+  ExpectRun([&] {
+    TlsMeeting meeting = Meet(options.get(), context.get());
+    EXPECT_EQ(0, meeting.client.handshake) << meeting.client.failure.text;
+    EXPECT_EQ(size_t{WEIR_TLS_PROTOCOLS_SHOWN}, shown);
+    EXPECT_EQ(std::to_string(WEIR_TLS_PROTOCOLS_SHOWN - 1), last_shown);
+    EXPECT_EQ(names.back(), meeting.server.protocol);
+    return 0;
+  });
+}
+
 TEST_F(ServerChoiceTest, WhatTheUserChoseMayBeClosedAtOnce) {
   const Credential one = authority_->MakeFor({"DNS:one.test"});
   TlsCredential first = MakeTlsCredential(one);

@@ -73,6 +73,34 @@ TEST_P(Broken, FoundByAWriter) {
   });
 }
 
+// Whoever comes across it, and however long the connection stays open.
+TEST_P(Broken, ThePeerIsToldByAWriter) {
+  RunWithForgingServer(GetParam(), [](ForgingServer *server, weir_connection *client) {
+    EXPECT_EQ(0, Send(server->connection(), BadRecord()));
+    EXPECT_EQ(0, weir_delay(WEIR_MILLISECOND));
+    EXPECT_EQ(WEIR_E_TLS_PROTOCOL, Send(client, "x"));
+    std::string byte;
+    weir_timeout timeout = weir_timeout_begin(WEIR_SECOND);
+    EXPECT_EQ(-1, server->bare()->Read(&byte, 1));
+    EXPECT_FALSE(weir_timeout_end(timeout));
+    EXPECT_EQ(SSL_AD_BAD_RECORD_MAC, server->bare()->alert());
+  });
+}
+
+// The one warning of TLS 1.3 that there is beside close_notify.
+TEST_P(Broken, NotByAWarning) {
+  RunWithForgingServer(GetParam(), [](ForgingServer *server, weir_connection *client) {
+    const std::string warning = {1, SSL_AD_USER_CANCELLED};
+    weir_write_channel *output = weir_open_write_channel(server->connection(), false);
+    EXPECT_EQ(0, Send(server->connection(), server->Seal(kAlertRecord, warning)));
+    EXPECT_EQ(0, Send(server->connection(), server->Seal(kDataRecord, "and on")));
+    EXPECT_EQ("and on", Receive(client, 6));
+    EXPECT_EQ(0, weir_write_channel_close(output));
+    EXPECT_EQ("<WEIR_E_TLS_TRUNCATED>", Receive(client, 1));
+    EXPECT_EQ(-1, weir_tls_last_failure(client)->alert) << weir_tls_last_failure(client)->text;
+  });
+}
+
 TEST_P(Broken, FoundByAutoFlush) {
   RunWithForgingServer(GetParam(), [](ForgingServer *server, weir_connection *client) {
     EXPECT_EQ(0, Send(server->connection(), BadRecord()));

@@ -10,6 +10,7 @@
 #include <openssl/rsa.h>
 
 #include <string>
+#include <thread>
 
 #include "testing/certificates.h"
 #include "testing/lambda_coroutine.h"
@@ -26,6 +27,23 @@ std::string TextOf(const bssl::UniquePtr<BIO> &bio) {
   size_t size = 0;
   EXPECT_EQ(1, BIO_mem_contents(bio.get(), &data, &size));
   return std::string(reinterpret_cast<const char *>(data), size);
+}
+
+// |certificate| as it is, but for another signature. |pss| makes that one of RSA-PSS.
+std::string SignedAnew(const Certificate &certificate, EVP_PKEY *key, const EVP_MD *digest,
+                       bool pss = false) {
+  bssl::UniquePtr<X509> copy(X509_dup(certificate.x509()));
+  bssl::ScopedEVP_MD_CTX context;
+  EVP_PKEY_CTX *settings = nullptr;
+  EXPECT_EQ(1, EVP_DigestSignInit(context.get(), &settings, digest, nullptr, key));
+  if (pss) {
+    EXPECT_EQ(1, EVP_PKEY_CTX_set_rsa_padding(settings, RSA_PKCS1_PSS_PADDING));
+    EXPECT_EQ(1, EVP_PKEY_CTX_set_rsa_pss_saltlen(settings, -1));
+  }
+  EXPECT_LT(0, X509_sign_ctx(copy.get(), context.get()));
+  bssl::UniquePtr<BIO> bio(BIO_new(BIO_s_mem()));
+  EXPECT_EQ(1, PEM_write_bio_X509(bio.get(), copy.get()));
+  return TextOf(bio);
 }
 
 class CredentialTest : public LeakCheckedTest {
@@ -137,6 +155,13 @@ TEST_F(CredentialTest, JunkInThePem) {
                 key);
   ExpectRefused(WEIR_E_TLS_PEM, "no beginning of a block", chain + end, key);
   ExpectRefused(WEIR_E_TLS_PEM, "no end of a block", begin + chain, key);
+  // A label may have 64 characters.
+  auto labelled = [](size_t size) {
+    const std::string label(size, 'L');
+    return "-----BEGIN " + label + "-----\nAAAA\n-----END " + label + "-----\n";
+  };
+  ExpectRefused(WEIR_E_TLS_PEM, "LLL\" and no certificate", labelled(64) + chain, key);
+  ExpectRefused(WEIR_E_TLS_PEM, "no beginning of a block", labelled(65) + chain, key);
   ExpectRefused(WEIR_E_TLS_PEM, "is \"X509 CRL\" and no certificate",
                 chain + "-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n", key);
   ExpectRefused(WEIR_E_TLS_PEM, "is \"X509 CRL\" and no key", chain,
@@ -170,6 +195,33 @@ TEST_F(CredentialTest, NoChain) {
   for (int i = 0; i < 16; i++) last = last.Issue(options);
   last = last.Issue({});
   ExpectRefused(WEIR_E_TLS_CHAIN, "more than 16 certificates", last.ChainPem(), last.KeyPem());
+}
+
+// Names and key identifiers are just what somebody has written.
+TEST_F(CredentialTest, AChainThatOnlyLooksLikeOne) {
+  const std::string intermediate = authority_->intermediate().Pem();
+  EXPECT_EQ(0, Create(SignedAnew(server_->leaf, authority_->intermediate().key(), EVP_sha256()) +
+                          intermediate,
+                      server_->key_pem))
+      << LastTlsFailure();
+  ExpectRefused(WEIR_E_TLS_CHAIN, "certificate 2 has not signed the one before",
+                SignedAnew(server_->leaf, TestAuthority().root().key(), EVP_sha256()) +
+                    intermediate,
+                server_->key_pem);
+}
+
+// Of RSA-PSS the parameters say with which.
+TEST_F(CredentialTest, SignedWithAHashThatNobodyUses) {
+  CertificateOptions options;
+  options.key = KeyKind::kRsa2048;
+  const Certificate authority = Certificate::SelfSigned(options);
+  const Certificate leaf = authority.Issue({});
+  EXPECT_EQ(0, Create(SignedAnew(leaf, authority.key(), EVP_sha384(), true), leaf.KeyPem()))
+      << LastTlsFailure();
+  for (bool pss : {false, true}) {
+    ExpectRefused(WEIR_E_TLS_CHAIN, "certificate 1: it is signed with an unknown algorithm",
+                  SignedAnew(leaf, authority.key(), EVP_sha224(), pss), leaf.KeyPem());
+  }
 }
 
 TEST_F(CredentialTest, TooWeakForAnybody) {
@@ -268,6 +320,19 @@ TEST_F(CredentialTest, LoadsFiles) {
   };
   load();                            // blocks
   EXPECT_EQ(0, RunCoroutine(load));  // on the pool
+}
+
+// Outside of coroutines each thread has its own.
+TEST_F(CredentialTest, AThreadWhereNothingHasFailed) {
+  EXPECT_EQ(WEIR_E_TLS_CHAIN, Create("", ""));
+  std::thread([] {
+    const weir_tls_failure *failure = weir_tls_last_failure(nullptr);
+    EXPECT_EQ(0, failure->code);
+    EXPECT_EQ(-1, failure->alert);
+    EXPECT_EQ(-1, failure->depth);
+    EXPECT_STREQ("", failure->text);
+  }).join();
+  EXPECT_EQ(WEIR_E_TLS_CHAIN, weir_tls_last_failure(nullptr)->code);
 }
 
 TEST_F(CredentialTest, ClosingNothing) { weir_tls_credential_close(nullptr); }

@@ -4,6 +4,8 @@
 // resumed sessions too, and clients with and without certificates.
 
 #include <gtest/gtest.h>
+#include <openssl/bio.h>
+#include <openssl/pem.h>
 
 #include <string>
 #include <vector>
@@ -220,6 +222,46 @@ TEST_F(PeerCheckTest, WhatIsTrustedEndsTheVerifiedChain) {
     EXPECT_EQ(0, Meet(leaf.get(), context.get()).client.handshake);
     EXPECT_EQ(std::vector<std::string>{server_->leaf.Der()}, watcher.verified);
     EXPECT_EQ(ChainOf(*server_), watcher.chain);
+    return 0;
+  });
+}
+
+// As servers do for old clients, sometimes for too long: another root has signed the one that is
+// trusted, and what it has signed is out of date.
+TEST_F(PeerCheckTest, ATrustedRootComesBeforeWhatAnotherHasMadeOfIt) {
+  CertificateOptions named;
+  named.common_name = "the other root";
+  named.authority = true;
+  const Certificate other = Certificate::SelfSigned(named);
+  bssl::UniquePtr<X509> crossed(X509_dup(authority_->root().x509()));
+  EXPECT_EQ(1, X509_set_issuer_name(crossed.get(), X509_get_subject_name(other.x509())));
+  EXPECT_NE(nullptr, X509_gmtime_adj(X509_getm_notAfter(crossed.get()), -60));
+  EXPECT_LT(0, X509_sign(crossed.get(), other.key(), EVP_sha256()));
+  bssl::UniquePtr<BIO> bio(BIO_new(BIO_s_mem()));
+  EXPECT_EQ(1, PEM_write_bio_X509(bio.get(), crossed.get()));
+  const uint8_t *data = nullptr;
+  size_t size = 0;
+  EXPECT_EQ(1, BIO_mem_contents(bio.get(), &data, &size));
+  Credential shown = *server_;
+  shown.chain_pem.append(reinterpret_cast<const char *>(data), size);
+  TlsContext context = MakeTlsContext({shown});
+
+  const std::string roots = other.Pem() + authority_->root().Pem();
+  weir_tls_trust *trust = nullptr;
+  EXPECT_EQ(0, weir_tls_trust_create(&trust, weir_bytes_of(roots.data(), roots.size())));
+  weir_tls_options_builder builder = Named();
+  builder.trust = trust;
+  Watcher watcher;
+  watcher.Watch(&builder);
+  weir_tls_options *made = nullptr;
+  EXPECT_EQ(0, weir_tls_options_build(&made, &builder));
+  TlsOptions options(made);
+  weir_tls_trust_close(trust);
+  ExpectRun([&] {
+    TlsMeeting meeting = Meet(options.get(), context.get());
+    EXPECT_EQ(0, meeting.client.handshake) << meeting.client.failure.text;
+    EXPECT_EQ(3u, watcher.chain.size());
+    EXPECT_EQ(VerifiedChainOf(*server_), watcher.verified);
     return 0;
   });
 }

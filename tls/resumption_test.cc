@@ -237,6 +237,26 @@ TEST_P(ResumptionTest, WhatWasRefusedIsForgotten) {
   });
 }
 
+// Nothing speaks against the server whose handshake somebody has ended.
+TEST_P(ResumptionTest, ACancelledHandshakeForgetsNothing) {
+  weir_tls_options_builder builder = {};
+  builder.server_name = "a.test";
+  TlsOptions options = OptionsWith(builder);
+  ExpectRun([&] {
+    EXPECT_FALSE(Resumes(options.get(), context_.get(), nullptr));
+    weir_connection *near = nullptr, *far = nullptr;
+    EXPECT_EQ(0, weir_pipe(&near, &far, nullptr));
+    weir_job *client = LaunchJob([&] { return weir_tls_client(&near, options.get()); });
+    char byte;  // of its hello
+    EXPECT_EQ(0, weir_read_exactly(weir_open_read_channel(far), &byte, 1));
+    weir_job_cancel(client);
+    EXPECT_EQ(-ECANCELED, EndOf(client));
+    weir_connection_close(far);
+    EXPECT_TRUE(Resumes(options.get(), context_.get(), nullptr));
+    return 0;
+  });
+}
+
 // In TLS 1.3 the client learns of it behind the handshake, after new tickets.
 TEST_P(ResumptionTest, WhatTheServerRefusedIsForgotten) {
   static int answer;

@@ -117,6 +117,24 @@ TEST_F(ServerChoiceTest, ByTheKindOfKey) {
   });
 }
 
+// In TLS 1.3 those are for certificates only (RFC 8446, 4.2.3).
+TEST_F(ServerChoiceTest, AnRsaKeyIsNotForWhoKnowsOnlyTheOldSignatures) {
+  const Credential ecdsa = authority_->MakeFor({"DNS:a.test"});
+  TlsContext context = MakeTlsContext({*rsa_, ecdsa});
+  BareTlsOptions client;
+  client.tune_context = [](SSL_CTX *tuned) {
+    const uint16_t known[] = {SSL_SIGN_RSA_PKCS1_SHA256, SSL_SIGN_RSA_PKCS1_SHA384,
+                              SSL_SIGN_RSA_PKCS1_SHA512, SSL_SIGN_ECDSA_SECP256R1_SHA256};
+    EXPECT_EQ(1, SSL_CTX_set_verify_algorithm_prefs(tuned, known, 4));
+  };
+  ExpectRun([&] {
+    EXPECT_EQ(ecdsa.leaf.Der(), Shown(context.get(), "a.test", client));
+    client.max_version = TLS1_2_VERSION;
+    EXPECT_EQ(rsa_->leaf.Der(), Shown(context.get(), "a.test", client));
+    return 0;
+  });
+}
+
 TEST_F(ServerChoiceTest, ByTheSuitesAndGroupsOfTls12) {
   const Credential p384 = authority_->MakeFor({"DNS:a.test"}, KeyKind::kP384);
   TlsContext context = MakeTlsContext({p384, *rsa_});

@@ -75,6 +75,28 @@ TEST_P(TicketKeysTest, ServersThatShareThemResumeEachOthersSessions) {
   });
 }
 
+// Who was not asked who he is would pass for one who has nothing to show.
+TEST_P(TicketKeysTest, ServersThatAskOtherwiseDoNotResumeEachOthersSessions) {
+  TlsTrust trust = MakeTlsTrust(authority_.root());
+  weir_tls_context_builder asking = {};
+  asking.client_authentication = WEIR_TLS_CLIENT_OPTIONAL;
+  asking.client_trust = trust.get();
+  TlsContext silent = ContextWith({one_}), curious = ContextWith({one_}, asking);
+  asking.client_authentication = WEIR_TLS_CLIENT_REQUIRED;
+  TlsContext strict = ContextWith({one_}, asking);
+  TlsCredential credential = MakeTlsCredential(authority_.Make(Defect::kNone, Role::kClient));
+  weir_tls_options_builder builder = {};
+  builder.credential = credential.get();
+  TlsOptions options = Options(builder);
+  ExpectRun([&] {
+    for (const TlsContext *next : {&silent, &curious, &strict, &silent}) {
+      EXPECT_FALSE(Resumes(options, *next));
+      EXPECT_TRUE(Resumes(options, *next));
+    }
+    return 0;
+  });
+}
+
 TEST_P(TicketKeysTest, AreReplaced) {
   TlsContext context = ContextWith({one_});
   ExpectRun([&] {

@@ -191,7 +191,7 @@ void weir_internal_remote_cancel(weir_internal_coroutine *proxy, bool force) {
   }
   remote->cancel_away = true;
   remote->force = force;
-  remote->cause = proxy->cause;
+  remote->cause = force ? proxy->loop->wait_failure : proxy->cause;
   remote->cancel.run = read_cancel;
   weir_internal_loop_post(remote->target, &remote->cancel);
 }

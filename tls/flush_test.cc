@@ -121,6 +121,71 @@ TEST_P(Flush, EndsWithItsConnection) {
   }
 }
 
+// As it does from any connection: what was written has been taken.
+TEST_P(Flush, LeavesACoroutineThatIsCancelled) {
+  SecureWorld world(GetParam());
+  ExpectRun([&] {
+    SecurePair pair = world.Connect(Wire::kTcp);
+    weir_job *writer = nullptr;
+    writer = LaunchJob([&] {
+      EXPECT_EQ(0, weir_write_string(weir_open_write_channel(pair.near, true), kText));
+      weir_job_cancel(writer);
+      EXPECT_EQ(-ECANCELED, weir_delay(WEIR_FOREVER));
+      return 0;
+    });
+    EXPECT_EQ(0, EndOf(writer));
+    weir_timeout timeout = weir_timeout_begin(WEIR_SECOND);
+    EXPECT_EQ(kText, Receive(pair.far, 21));
+    EXPECT_FALSE(weir_timeout_end(timeout));
+    CloseSecurePair(&pair);
+    return 0;
+  });
+}
+
+// A record that was left to auto-flush makes room for the next as soon as there is need of it.
+TEST_P(Flush, IsNotNeededToWriteMuchWithoutWaiting) {
+  SecureWorld world(GetParam());
+  ExpectRun([&] {
+    SecurePair pair = world.Connect(Wire::kTcp);
+    weir_write_channel *output = weir_open_write_channel(pair.near, false);
+    // The kernel has room for much more.
+    const std::string text(64 * 1024, 't');
+    size_t done = 0;
+    int result = 1;
+    while (result > 0 && done < text.size()) {
+      result = weir_write_try(output, text.data() + done, text.size() - done);
+      if (result > 0) done += static_cast<size_t>(result);
+    }
+    EXPECT_EQ(text.size(), done) << weir_error_name(result);
+    weir_job *flush = LaunchJob([output] { return weir_flush(output); });
+    EXPECT_EQ(std::string(done, 't'), Receive(pair.far, done));
+    EXPECT_EQ(0, EndOf(flush));
+    CloseSecurePair(&pair);
+    return 0;
+  });
+}
+
+// Where the connection below has room for several records, each has its place behind the last.
+TEST_P(Flush, OfSeveralRecordsThatWaitTogether) {
+  SecureWorld world(GetParam());
+  ExpectRun([&] {
+    SecurePair pair = MakeWire(Wire::kTcp);
+    weir_write_channel_options options = {};
+    options.capacity = 100000;
+    EXPECT_EQ(0, weir_write_channel_configure(weir_open_write_channel(pair.near, true), &options));
+    world.ShakeHands(&pair);
+    std::string text;
+    for (int i = 0; text.size() < 70000; i++) text += std::to_string(i) + ",";
+    weir_write_channel *output = weir_open_write_channel(pair.near, true);
+    EXPECT_EQ(0, weir_write_fully(output, text.data(), text.size(), nullptr));
+    weir_job *flush = LaunchJob([output] { return weir_flush(output); });
+    EXPECT_EQ(text, Receive(pair.far, text.size()));
+    EXPECT_EQ(0, EndOf(flush));
+    CloseSecurePair(&pair);
+    return 0;
+  });
+}
+
 TEST_P(Flush, OfNothingIsDoneAtOnce) {
   WithNarrowPair([](SecurePair *pair) {
     for (weir_connection *connection : {pair->near, pair->far}) {

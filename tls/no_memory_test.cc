@@ -8,12 +8,14 @@
 #include <functional>
 #include <string>
 
+#include "testing/bare_tls.h"
 #include "testing/boringssl_memory.h"
 #include "testing/certificates.h"
 #include "testing/expect_coroutine.h"
 #include "testing/leak_checked_test.h"
 #include "testing/tls_meeting.h"
 #include "testing/tls_things.h"
+#include "testing/virtual_clock.h"
 #include "weir/tls.h"
 
 namespace weir_testing {
@@ -177,6 +179,54 @@ TEST_F(NoMemoryTest, Handshakes) {
     // One end has no memory, and the other sees what that makes of the connection.
     ForEachFailure(
         attempt, [](int) {}, 5);
+  }
+}
+
+// Memory of ours that is missing: for records as well, which BoringSSL does not know of.
+TEST_F(NoMemoryTest, IsSaidOfOursToo) {
+  const Credential shown = authority_->Make(Defect::kNone, Role::kServer);
+  TlsContext context = MakeTlsContext({shown});
+  weir_tls_options_builder builder = {};
+  builder.server_name = kServerName;
+  builder.no_resumption = true;
+  TlsOptions options = MakeTlsOptions(authority_->root(), builder);
+  for (uint16_t version : {uint16_t{TLS1_2_VERSION}, uint16_t{TLS1_3_VERSION}}) {
+    for (bool is_server : {true, false}) {
+      int failures = 0;
+      bool refused = true;
+      for (int nth = 1; refused; nth++) {
+        SCOPED_TRACE(std::string(is_server ? "a server" : "a client") + ", allocation " +
+                     std::to_string(nth));
+        VirtualClock clock;
+        ExpectRun(clock.options(), [&] {
+          weir_connection *near = nullptr, *far = nullptr;
+          EXPECT_EQ(0, weir_pipe(&near, &far, nullptr));
+          BareTlsOptions bare;
+          bare.is_server = !is_server;
+          if (!is_server) bare.credential = &shown;
+          bare.min_version = bare.max_version = version;
+          weir_job *peer = LaunchJob([&] { return BareTls(far, bare).Handshake(); });
+          allocator().FailNth(nth);
+          int result = is_server ? weir_tls_server(&near, context.get())
+                                 : weir_tls_client(&near, options.get());
+          refused = allocator().refused();
+          allocator().FailNth(0);
+          weir_tls_failure failure = *weir_tls_last_failure(nullptr);
+          if (near != nullptr) weir_connection_abort(near);
+          weir_connection_close(near);
+          // A peer who has no memory says so, or else nothing more.
+          bool is_ours = EndOf(peer) != -ENOMEM && result != -ETIMEDOUT;
+          if (refused && is_ours && result < 0) {
+            EXPECT_EQ(-ENOMEM, result) << weir_error_name(result) << ": " << failure.text;
+            failures++;
+          } else if (!refused) {
+            EXPECT_EQ(0, result) << failure.text;
+          }
+          return 0;
+        });
+      }
+      EXPECT_LT(3, failures);
+    }
   }
 }
 

@@ -11,6 +11,7 @@
 
 #include "testing/certificates.h"
 #include "testing/expect_coroutine.h"
+#include "testing/failing_calls.h"
 #include "testing/leak_checked_test.h"
 #include "testing/tls_meeting.h"
 #include "testing/tls_things.h"
@@ -408,6 +409,34 @@ TEST_F(ServerChoiceTest, SignaturesOnThePool) {
         return 0;
       });
     }
+  }
+}
+
+TEST_F(ServerChoiceTest, SignaturesWithoutAThreadToMakeThem) {
+  TlsCredential credential =
+      MakeTlsCredential(authority_->MakeFor({"DNS:a.test"}), /*sign_on_pool=*/true);
+  Chooser chooser;
+  chooser.choose = [&](const weir_tls_client_hello &, weir_tls_credential **out) {
+    *out = credential.get();
+    return 0;
+  };
+  weir_tls_context_builder builder = {};
+  builder.choose = Chooser::Choose;
+  builder.choose_argument = &chooser;
+  TlsContext context = MakeTlsContext({}, builder);
+  for (weir_tls_version version : {WEIR_TLS_1_2, WEIR_TLS_1_3}) {
+    TlsOptions options = OptionsFor("a.test", version);
+    FailingCalls calls;
+    calls.FailNthOnly(1, Call::kThreadCreate, 0);
+    weir_selector_options selector = {};
+    selector.system_calls = calls.table();
+    ExpectRun(selector, [&] {
+      TlsMeeting meeting = Meet(options.get(), context.get());
+      EXPECT_EQ(0, meeting.server.handshake) << meeting.server.failure.text;
+      EXPECT_EQ(0, meeting.client.talk);
+      return 0;
+    });
+    EXPECT_TRUE(calls.failed());
   }
 }
 

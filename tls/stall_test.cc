@@ -294,6 +294,80 @@ TEST(LongChainStall, IsGivenNoTicketThatNobodyTakes) {
   }
 }
 
+std::string Number(size_t number, int bytes) {
+  std::string out;
+  while (bytes-- > 0) out += static_cast<char>(number >> (8 * bytes));
+  return out;
+}
+
+// The beginning of what a server of TLS 1.2 says, up to its certificate, in a record.
+std::string BeginningOfAServer() {
+  const std::string der =
+      SecureWorld::authority().root().Issue({"a server", {"DNS:server.test"}}).Der();
+  std::string hello = "\x03\x03" + std::string(32, 'r');
+  // No session, a suite, no compression, no extensions.
+  hello += std::string("\x00\xc0\x2b\x00", 4);
+  const std::string chain = Number(der.size(), 3) + der;
+  const std::string certificate = Number(chain.size(), 3) + chain;
+  const std::string messages = "\x02" + Number(hello.size(), 3) + hello + "\x0b" +
+                               Number(certificate.size(), 3) + certificate;
+  return "\x16\x03\x03" + Number(messages.size(), 2) + messages;
+}
+
+// Of a server that does not wait for our hello, which has been read ahead. A check may take long.
+TEST(EarlyServer, IsToldWhatWeSayBeforeACheckSuspends) {
+  weir_tls_options_builder builder = {};
+  builder.check = [](void *, const weir_tls_peer *) {
+    int result = weir_delay(WEIR_SECOND);
+    return result < 0 ? result : -EPERM;
+  };
+  SecureWorld world({}, {}, builder);
+  VirtualClock clock;
+  ExpectRun(clock.options(), [&] {
+    SecurePair pair = MakeWire(Wire::kPipe);
+    EXPECT_EQ(0, Send(pair.far, "220 go ahead\r\n" + BeginningOfAServer()));
+    weir_bytes line;
+    EXPECT_EQ(0, weir_read_line(weir_open_read_channel(pair.near), &line));
+    int64_t told_at = 0;
+    weir_job *server = LaunchJob([&] {
+      EXPECT_EQ("\x16", Receive(pair.far, 1));
+      told_at = clock.now();
+      ReadToEnd(pair.far);
+      return weir_connection_close(pair.far);
+    });
+    static_cast<void>(weir_open_write_channel(pair.near, false));
+    const int64_t begin = clock.now();
+    EXPECT_EQ(-EPERM, weir_tls_client(&pair.near, world.options())) << LastTlsFailure();
+    EXPECT_EQ(begin + WEIR_SECOND, clock.now());
+    EXPECT_EQ(0, EndOf(server));
+    EXPECT_EQ(begin, told_at);
+    return 0;
+  });
+}
+
+// Of TLS 1.2, and no reason for anything.
+TEST(EarlyServer, AWarningOfWhichIsNoReason) {
+  SecureWorld world;
+  for (char level : {'\1', '\2'}) {
+    ExpectRun([&] {
+      SecurePair pair = MakeWire(Wire::kPipe);
+      const std::string alert = {0x15, 3, 3, 0, 2, level, SSL_AD_UNRECOGNIZED_NAME};
+      EXPECT_EQ(0, Send(pair.far, BeginningOfAServer() + alert));
+      weir_job *server = LaunchJob([&] {
+        EXPECT_EQ(0, weir_write_channel_close(weir_open_write_channel(pair.far, false)));
+        ReadToEnd(pair.far);
+        return weir_connection_close(pair.far);
+      });
+      const bool is_fatal = level == '\2';
+      EXPECT_EQ(is_fatal ? WEIR_E_TLS_ALERT : WEIR_E_TLS_TRUNCATED,
+                weir_tls_client(&pair.near, world.options()));
+      EXPECT_EQ(is_fatal ? SSL_AD_UNRECOGNIZED_NAME : -1, weir_tls_last_failure(nullptr)->alert);
+      EXPECT_EQ(0, EndOf(server));
+      return 0;
+    });
+  }
+}
+
 struct Nonsense {
   const char *what;
   std::string record;

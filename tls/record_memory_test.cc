@@ -13,6 +13,7 @@
 #include "testing/expect_coroutine.h"
 #include "testing/leak_checked_test.h"
 #include "testing/secure_pair.h"
+#include "testing/virtual_clock.h"
 
 namespace weir_testing {
 namespace {
@@ -68,6 +69,30 @@ TEST_P(RecordMemoryTest, AClosedConnectionHasSaidItsEnd) {
     weir_connection *closed = *connection;
     *connection = nullptr;
     return weir_connection_close(closed);
+  });
+}
+
+// And nobody waits for memory with which it would not be sent either.
+TEST_P(RecordMemoryTest, WhatCannotBeSealedEndsTheSession) {
+  if (!RecordMemory::CanRefuse()) return;
+  VirtualClock clock;
+  SecureWorld world(GetParam());
+  ExpectRun(clock.options(), [&] {
+    SecurePair pair = world.Connect(Wire::kPipe);
+    weir_write_channel *output = weir_open_write_channel(pair.near, true);
+    EXPECT_EQ(0, weir_write_string(output, "never sealed"));
+    RecordMemory::Refuse(1);
+    EXPECT_EQ(WEIR_E_TLS_LIBRARY, weir_flush(output));
+    EXPECT_TRUE(RecordMemory::HasRefused());
+    EXPECT_EQ(WEIR_E_TLS_LIBRARY, Send(pair.near, "more"));
+    EXPECT_EQ(WEIR_E_TLS_LIBRARY, weir_tls_last_failure(pair.near)->code);
+    int64_t begin = clock.now();
+    EXPECT_EQ(WEIR_E_TLS_LIBRARY, weir_connection_close(pair.near));
+    EXPECT_GE(WEIR_SECOND, clock.now() - begin);
+    EXPECT_NE("", ReadToEnd(pair.far));
+    weir_connection_abort(pair.far);
+    EXPECT_EQ(-ECONNABORTED, weir_connection_close(pair.far));
+    return 0;
   });
 }
 

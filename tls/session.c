@@ -116,8 +116,15 @@ size_t weir_internal_tls_read_on(weir_internal_tls_session *session, char *out, 
   return result > 0 ? (size_t)result : 0;
 }
 
+// A lack of memory in the middle of a record is no shortage that passes, for which it would be
+// taken under its own name.
+static int final_code(const weir_internal_tls_session *session, int code) {
+  return code == -ENOMEM && session->handshake == NULL ? WEIR_E_TLS_LIBRARY : code;
+}
+
 static int fail(weir_internal_tls_session *session, int code) {
-  session->broken = weir_internal_tls_describe(session, code);
+  session->broken = final_code(session, weir_internal_tls_describe(session, code));
+  if (session->failure != NULL) session->failure->code = session->broken;
   // In TLS 1.3 a server may refuse a client behind the handshake.
   weir_internal_tls_forget_sessions(session->ssl);
   return session->broken;

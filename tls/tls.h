@@ -27,8 +27,9 @@
 // Besides what weir/read_channel.h and weir/write_channel.h name, reads and writes return
 // WEIR_E_TLS_TRUNCATED (reads only), WEIR_E_TLS_PROTOCOL when the peer breaks the protocol or what
 // it sent was changed on the way, WEIR_E_TLS_ALERT when the peer ended the connection with a fatal
-// alert, or WEIR_E_TLS_LIBRARY. In TLS 1.3 a server's refusal of the client's certificate comes so.
-// These stay. What is known of the reason is in weir_tls_last_failure.
+// alert, or WEIR_E_TLS_LIBRARY, as when there is no memory in the middle of a record. In TLS 1.3 a
+// server's refusal of the client's certificate comes so. These stay. What is known of the reason is
+// in weir_tls_last_failure.
 //
 // Handshakes need 24 KiB of stack, and more for checks and the like; the default has enough.
 //

@@ -204,10 +204,10 @@ TEST_F(CredentialTest, AChainThatOnlyLooksLikeOne) {
                           intermediate,
                       server_->key_pem))
       << LastTlsFailure();
-  ExpectRefused(WEIR_E_TLS_CHAIN, "certificate 2 has not signed the one before",
-                SignedAnew(server_->leaf, TestAuthority().root().key(), EVP_sha256()) +
-                    intermediate,
-                server_->key_pem);
+  ExpectRefused(
+      WEIR_E_TLS_CHAIN, "certificate 2 has not signed the one before",
+      SignedAnew(server_->leaf, TestAuthority().root().key(), EVP_sha256()) + intermediate,
+      server_->key_pem);
 }
 
 // Of RSA-PSS the parameters say with which.

@@ -211,6 +211,26 @@ TEST_P(Flush, OfSeveralRecordsThatWaitTogether) {
   });
 }
 
+// Which has taken what it has sealed, and not what it holds.
+TEST_P(Flush, WaitsForASecureConnectionBelow) {
+  SecureWorld world(GetParam());
+  for (bool auto_flush : {false, true}) {
+    SCOPED_TRACE(auto_flush);
+    WithNarrowPair([&](SecurePair *pair) {
+      world.ShakeHands(pair);
+      weir_write_channel *output = weir_open_write_channel(pair->near, auto_flush);
+      EXPECT_EQ(0, weir_write_string(output, kText));
+      EXPECT_EQ(0, weir_yield());
+      weir_timeout timeout = weir_timeout_begin(WEIR_SECOND);
+      EXPECT_EQ(-ETIMEDOUT, weir_flush(output));
+      EXPECT_TRUE(weir_timeout_end(timeout));
+      weir_job *flush = LaunchJob([output] { return weir_flush(output); });
+      EXPECT_EQ(kText, Receive(pair->far, 21));
+      EXPECT_EQ(0, EndOf(flush));
+    });
+  }
+}
+
 TEST_P(Flush, OfNothingIsDoneAtOnce) {
   WithNarrowPair([](SecurePair *pair) {
     for (weir_connection *connection : {pair->near, pair->far}) {

@@ -37,8 +37,11 @@ class Ending : public LeakCheckedTest, public ::testing::WithParamInterface<Secu
 class HalfClose : public LeakCheckedTest {
  protected:
   // Connects over a pipe that holds less than a record, and writes what does not leave at once.
-  static SecurePair ConnectAndWrite(SecureWorld *world, const std::string &text) {
+  // |nested| makes the secure connection secure again.
+  static SecurePair ConnectAndWrite(SecureWorld *world, const std::string &text,
+                                    bool nested = false) {
     SecurePair pair = world->Connect(Wire::kNarrowPipe);
+    if (nested) world->ShakeHands(&pair);
     weir_write_channel *output = weir_open_write_channel(pair.near, false);
     EXPECT_EQ(0, weir_write_fully(output, text.data(), text.size(), nullptr));
     return pair;
@@ -213,11 +216,12 @@ TEST_F(HalfClose, ThatRunsOutOfTimeWhileItsEndIsOnItsWayHasHappened) {
 
 // That a peer is gone is forgiven only if it has got everything.
 TEST_F(HalfClose, WhatWasLostIsNoSuccess) {
-  for (bool half : {false, true}) {
-    SCOPED_TRACE(half ? "half" : "all");
-    ExpectRun([&] {
+  for (auto [half, nested] : {std::pair(false, false), std::pair(true, false),
+                              std::pair(false, true), std::pair(true, true)}) {
+    SCOPED_TRACE(std::string(half ? "half" : "all") + (nested ? ", twice secure" : ""));
+    ExpectRun([&, half = half, nested = nested] {
       SecureWorld world;
-      SecurePair pair = ConnectAndWrite(&world, std::string(4000, 't'));
+      SecurePair pair = ConnectAndWrite(&world, std::string(4000, 't'), nested);
       weir_write_channel *output = weir_open_write_channel(pair.near, false);
       weir_job *closer = LaunchJob([&] {
         return half ? weir_write_channel_close(output) : weir_connection_close(pair.near);

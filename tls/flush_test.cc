@@ -121,25 +121,50 @@ TEST_P(Flush, EndsWithItsConnection) {
   }
 }
 
-// As it does from any connection: what was written has been taken.
-TEST_P(Flush, LeavesACoroutineThatIsCancelled) {
+// Also if there is room just when a writer is cancelled: what was sealed is on its way.
+TEST_P(Flush, IsNotNeededForWhatWasSealedInACancelledCoroutine) {
   SecureWorld world(GetParam());
-  ExpectRun([&] {
-    SecurePair pair = world.Connect(Wire::kTcp);
-    weir_job *writer = nullptr;
-    writer = LaunchJob([&] {
-      EXPECT_EQ(0, weir_write_string(weir_open_write_channel(pair.near, true), kText));
+  for (int reads = 1; reads < 8; reads++) {
+    SCOPED_TRACE(reads);
+    VirtualClock clock;
+    ExpectRun(clock.options(), [&] {
+      weir_pipe_options narrow = {};
+      narrow.capacity = 4000;
+      SecurePair pair;
+      EXPECT_EQ(0, weir_pipe(&pair.near, &pair.far, &narrow));
+      world.ShakeHands(&pair);
+      const std::string text(64 * 1024, 't');
+      size_t done = 0;
+      weir_job *writer = LaunchJob([&] {
+        return weir_write_fully(weir_open_write_channel(pair.near, false), text.data(), text.size(),
+                                &done);
+      });
+      weir_read_channel *input = weir_open_read_channel(pair.far);
+      std::string piece(text.size(), '?');
+      size_t received = 0;
+      for (int i = 0; i < reads; i++) {
+        EXPECT_EQ(0, weir_delay(WEIR_MILLISECOND));
+        int result = weir_read_try(input, piece.data(), piece.size());
+        if (result > 0) received += static_cast<size_t>(result);
+      }
+      // What the last read has woken has not run yet.
       weir_job_cancel(writer);
-      EXPECT_EQ(-ECANCELED, weir_delay(WEIR_FOREVER));
+      EXPECT_EQ(-ECANCELED, EndOf(writer));
+      weir_timeout timeout = weir_timeout_begin(WEIR_SECOND);
+      int result;
+      while ((result = weir_read_available(input, piece.data(), piece.size())) > 0) {
+        received += static_cast<size_t>(result);
+      }
+      EXPECT_EQ(-ETIMEDOUT, result);
+      EXPECT_TRUE(weir_timeout_end(timeout));
+      EXPECT_EQ(done, received);
+      for (weir_connection *connection : {pair.near, pair.far}) {
+        weir_connection_abort(connection);
+        weir_connection_close(connection);
+      }
       return 0;
     });
-    EXPECT_EQ(0, EndOf(writer));
-    weir_timeout timeout = weir_timeout_begin(WEIR_SECOND);
-    EXPECT_EQ(kText, Receive(pair.far, 21));
-    EXPECT_FALSE(weir_timeout_end(timeout));
-    CloseSecurePair(&pair);
-    return 0;
-  });
+  }
 }
 
 // A record that was left to auto-flush makes room for the next as soon as there is need of it.
@@ -184,6 +209,26 @@ TEST_P(Flush, OfSeveralRecordsThatWaitTogether) {
     CloseSecurePair(&pair);
     return 0;
   });
+}
+
+// Which has taken what it has sealed, and not what it holds.
+TEST_P(Flush, WaitsForASecureConnectionBelow) {
+  SecureWorld world(GetParam());
+  for (bool auto_flush : {false, true}) {
+    SCOPED_TRACE(auto_flush);
+    WithNarrowPair([&](SecurePair *pair) {
+      world.ShakeHands(pair);
+      weir_write_channel *output = weir_open_write_channel(pair->near, auto_flush);
+      EXPECT_EQ(0, weir_write_string(output, kText));
+      EXPECT_EQ(0, weir_yield());
+      weir_timeout timeout = weir_timeout_begin(WEIR_SECOND);
+      EXPECT_EQ(-ETIMEDOUT, weir_flush(output));
+      EXPECT_TRUE(weir_timeout_end(timeout));
+      weir_job *flush = LaunchJob([output] { return weir_flush(output); });
+      EXPECT_EQ(kText, Receive(pair->far, 21));
+      EXPECT_EQ(0, EndOf(flush));
+    });
+  }
 }
 
 TEST_P(Flush, OfNothingIsDoneAtOnce) {

@@ -13,6 +13,7 @@
 #include "testing/certificates.h"
 #include "testing/expect_coroutine.h"
 #include "testing/leak_checked_test.h"
+#include "testing/secure_pair.h"
 #include "testing/tls_meeting.h"
 #include "testing/tls_things.h"
 #include "testing/virtual_clock.h"
@@ -227,6 +228,64 @@ TEST_F(NoMemoryTest, IsSaidOfOursToo) {
       }
       EXPECT_LT(3, failures);
     }
+  }
+}
+
+// Takes all buffers that the loop keeps to use them again.
+class HeldBuffers {
+ public:
+  HeldBuffers() {
+    for (Ends &ends : all_) {
+      EXPECT_EQ(0, weir_pipe(&ends.near, &ends.far, nullptr));
+      EXPECT_EQ(0, weir_write_uint8(weir_open_write_channel(ends.near, false), 1));
+    }
+  }
+  ~HeldBuffers() {
+    for (Ends &ends : all_) {
+      for (weir_connection *end : {ends.near, ends.far}) {
+        weir_connection_abort(end);
+        weir_connection_close(end);
+      }
+    }
+  }
+  HeldBuffers(const HeldBuffers &) = delete;
+  HeldBuffers &operator=(const HeldBuffers &) = delete;
+
+ private:
+  struct Ends {
+    weir_connection *near = nullptr, *far = nullptr;
+  };
+  Ends all_[8];
+};
+
+// The last that a server of TLS 1.3 says in its handshake.
+TEST_F(NoMemoryTest, ForTicketsOfASession) {
+  const Credential shown = authority_->Make(Defect::kNone, Role::kServer);
+  TlsContext context = MakeTlsContext({shown});
+  for (int nth = 1, result = -1; result != 0 && nth < 10; nth++) {
+    VirtualClock clock;
+    ExpectRun(clock.options(), [&] {
+      SecurePair pair = MakeWire(Wire::kTcp);
+      BareTlsOptions bare;
+      bare.min_version = TLS1_3_VERSION;
+      weir_job *peer = LaunchJob([&] {
+        BareTls client(pair.far, bare);
+        EXPECT_EQ(0, client.Handshake());
+        EXPECT_EQ(0, client.Write("so that its buffer is not free when all of this has come"));
+        HeldBuffers held;
+        allocator().FailNth(nth);
+        EXPECT_EQ(0, weir_delay(WEIR_SECOND));
+        allocator().FailNth(0);
+        return 0;
+      });
+      result = weir_tls_server(&pair.near, context.get());
+      EXPECT_TRUE(result == 0 || result == -ENOMEM)
+          << nth << ": " << weir_error_name(result) << ": " << LastTlsFailure();
+      EXPECT_EQ(0, EndOf(peer));
+      if (pair.near != nullptr) weir_connection_abort(pair.near);
+      weir_connection_close(pair.near);
+      return 0;
+    });
   }
 }
 

@@ -14,6 +14,7 @@
 #include "testing/certificates.h"
 #include "testing/expect_coroutine.h"
 #include "testing/leak_checked_test.h"
+#include "testing/secure_pair.h"
 #include "testing/tls_meeting.h"
 #include "testing/tls_things.h"
 #include "weir/tls.h"
@@ -284,6 +285,56 @@ TEST_P(ResumptionTest, WhatTheServerRefusedIsForgotten) {
     }
     return 0;
   });
+}
+
+// Clients that resume are asked about last. Where the connection ends meanwhile no alert is sent.
+TEST_P(ResumptionTest, TheConnectionEndsDuringACheck) {
+  struct Interruption {
+    weir_connection *connection = nullptr;
+    bool closes = false;
+  };
+  static Interruption interruption;
+  TlsTrust trust = MakeTlsTrust(authority_.root());
+  weir_tls_context_builder server = {};
+  server.client_authentication = WEIR_TLS_CLIENT_REQUIRED;
+  server.client_trust = trust.get();
+  server.check = [](void *, const weir_tls_peer *peer) {
+    if (!peer->resumed) return 0;
+    ExpectLaunch([] {
+      if (interruption.closes) weir_connection_close(interruption.connection);
+      if (!interruption.closes) weir_connection_abort(interruption.connection);
+      return 0;
+    });
+    EXPECT_EQ(-ECANCELED, weir_delay(WEIR_FOREVER));
+    return 0;
+  };
+  TlsContext context = MakeTlsContext({authority_.MakeFor({"DNS:a.test"})}, server);
+  TlsCredential credential = MakeTlsCredential(authority_.Make(Defect::kNone, Role::kClient));
+  weir_tls_options_builder builder = {};
+  builder.credential = credential.get();
+  builder.server_name = "a.test";
+  for (bool closes : {false, true}) {
+    TlsOptions options = OptionsWith(builder);
+    ExpectRun([&] {
+      EXPECT_FALSE(Resumes(options.get(), context.get(), nullptr));
+      weir_connection *near = nullptr, *far = nullptr;
+      EXPECT_EQ(0, weir_pipe(&near, &far, nullptr));
+      interruption = {far, closes};
+      weir_job *client = LaunchJob([&] {
+        EXPECT_EQ(0, weir_tls_client(&near, options.get()));
+        ReadToEnd(near);
+        weir_connection_abort(near);
+        weir_connection_close(near);
+        return 0;
+      });
+      int result = weir_tls_server(&far, context.get());
+      EXPECT_EQ(closes ? WEIR_E_CLOSED : -ECONNABORTED, result) << weir_error_name(result);
+      EXPECT_EQ(nullptr, far);
+      EXPECT_EQ(-1, weir_tls_last_failure(nullptr)->alert) << LastTlsFailure();
+      EXPECT_EQ(0, EndOf(client));
+      return 0;
+    });
+  }
 }
 
 TEST_P(ResumptionTest, AnOldKeyExchangeHasNoGroup) {

@@ -108,7 +108,6 @@ static int shake_hands(weir_internal_tls_session *session) {
 static int agree(weir_internal_tls_session *session) {
   uint8_t alert = SSL_AD_HANDSHAKE_FAILURE;
   int result = weir_internal_tls_agree(session->handshake, &alert);
-  result = check(session->below, result);
   if (result == 0) return 0;
   weir_internal_tls_enter(session, false);
   (void)SSL_send_fatal_alert(session->ssl, alert);
@@ -123,7 +122,7 @@ static int send_tickets(weir_internal_tls_session *session) {
   weir_internal_tls_enter(session, false);
   int result = SSL_write(session->ssl, "", 0);
   session->entered = false;
-  if (session->out_of_memory) result = -ENOMEM;
+  if (session->out_of_memory) return weir_internal_tls_describe(session, -ENOMEM);
   if (result < 0) return weir_internal_tls_describe(session, WEIR_E_TLS_LIBRARY);
   return weir_internal_tls_send(session);
 }

@@ -82,7 +82,10 @@ static void renew_keys(weir_internal_tls_session *session) {
 
 static bool data_is_sent(const weir_internal_tls_session *session) {
   const weir_write_channel *output = &session->below->writer;
-  return output->gone - output->lost >= session->data_end;
+  if (output->gone - output->lost < session->data_end) return false;
+  // A secure connection keeps what it has sealed.
+  const weir_internal_tls_session *inner = weir_internal_tls_session_of(session->below);
+  return inner == NULL || inner->below == NULL || data_is_sent(inner);
 }
 
 // Returns how much was sealed.

@@ -29,7 +29,8 @@ std::string TextOf(const bssl::UniquePtr<BIO> &bio) {
   return std::string(reinterpret_cast<const char *>(data), size);
 }
 
-// |certificate| as it is, but for another signature. |pss| makes that one of RSA-PSS.
+// |certificate| as it is, but for another signature. |pss| makes that one of RSA-PSS. Empty if this
+// BoringSSL makes no such signatures.
 std::string SignedAnew(const Certificate &certificate, EVP_PKEY *key, const EVP_MD *digest,
                        bool pss = false) {
   bssl::UniquePtr<X509> copy(X509_dup(certificate.x509()));
@@ -40,7 +41,7 @@ std::string SignedAnew(const Certificate &certificate, EVP_PKEY *key, const EVP_
     EXPECT_EQ(1, EVP_PKEY_CTX_set_rsa_padding(settings, RSA_PKCS1_PSS_PADDING));
     EXPECT_EQ(1, EVP_PKEY_CTX_set_rsa_pss_saltlen(settings, -1));
   }
-  EXPECT_LT(0, X509_sign_ctx(copy.get(), context.get()));
+  if (X509_sign_ctx(copy.get(), context.get()) <= 0) return "";
   bssl::UniquePtr<BIO> bio(BIO_new(BIO_s_mem()));
   EXPECT_EQ(1, PEM_write_bio_X509(bio.get(), copy.get()));
   return TextOf(bio);
@@ -219,8 +220,10 @@ TEST_F(CredentialTest, SignedWithAHashThatNobodyUses) {
   EXPECT_EQ(0, Create(SignedAnew(leaf, authority.key(), EVP_sha384(), true), leaf.KeyPem()))
       << LastTlsFailure();
   for (bool pss : {false, true}) {
-    ExpectRefused(WEIR_E_TLS_CHAIN, "certificate 1: it is signed with an unknown algorithm",
-                  SignedAnew(leaf, authority.key(), EVP_sha224(), pss), leaf.KeyPem());
+    const std::string chain = SignedAnew(leaf, authority.key(), EVP_sha224(), pss);
+    if (pss && chain.empty()) continue;
+    ExpectRefused(WEIR_E_TLS_CHAIN, "certificate 1: it is signed with an unknown algorithm", chain,
+                  leaf.KeyPem());
   }
 }
 

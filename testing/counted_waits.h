@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The loop's waits that go on until something happens. Each lets one blocking call return, so that
-// the loop makes the same calls in every run, however long a thread takes.
+// all calls come in the same order in every run, however long a thread takes. They are counted by
+// the kernel's table, below whatever numbers the calls: else the thread could overtake the wait.
 
 #ifndef WEIR_TESTING_COUNTED_WAITS_H
 #define WEIR_TESTING_COUNTED_WAITS_H
@@ -15,18 +16,26 @@ namespace weir_testing {
 
 class CountedWaits {
  public:
-  // Makes a table that counts the waits in |calls|, which stays as it is.
+  // The kernel's table, which counts the waits.
+  static const weir_internal_system_calls &Kernel() {
+    static const weir_internal_system_calls counting = [] {
+      weir_internal_system_calls table = weir_internal_kernel;
+      table.epoll_wait = [](void *context, int epoll, epoll_event *events, int count,
+                            int64_t timeout) {
+        if (timeout != 0) begun_++;
+        return weir_internal_kernel.epoll_wait(context, epoll, events, count, timeout);
+      };
+      return table;
+    }();
+    return counting;
+  }
+
+  // Begins a run over |calls|, a table over Kernel, and returns a copy of it.
   static weir_internal_system_calls Count(const weir_internal_system_calls *calls) {
     below_ = calls;
     begun_ = 0;
     used_ = 0;
-    weir_internal_system_calls table = *calls;
-    table.epoll_wait = [](void *context, int epoll, epoll_event *events, int count,
-                          int64_t timeout) {
-      if (timeout != 0) begun_++;
-      return below_->epoll_wait(context, epoll, events, count, timeout);
-    };
-    return table;
+    return *calls;
   }
 
   // On another thread: blocks until the loop waits once more. It must be sure to do so, which it is

@@ -11,6 +11,7 @@
 #include <cstring>
 #include <utility>
 
+#include "testing/counted_waits.h"
 #include "testing/failing_calls.h"
 #include "testing/lambda_coroutine.h"
 #include "testing/virtual_clock.h"
@@ -62,7 +63,7 @@ class Rack {
       : scenario_(scenario),
         allocator_(allocator),
         virtual_calls_(clock_.options().system_calls),
-        calls_(scenario.virtual_time ? *virtual_calls_ : weir_internal_kernel),
+        calls_(scenario.virtual_time ? *virtual_calls_ : CountedWaits::Kernel()),
         outstanding_(allocator.outstanding()),
         block_bytes_(allocator.block_bytes()),
         descriptors_(OpenDescriptorCount()) {

@@ -22,6 +22,8 @@
 namespace weir_testing {
 namespace {
 
+constexpr int kSignsAnything = 17;  // of BoringSSL's API versions
+
 std::string TextOf(const bssl::UniquePtr<BIO> &bio) {
   const uint8_t *data = nullptr;
   size_t size = 0;
@@ -221,7 +223,7 @@ TEST_F(CredentialTest, SignedWithAHashThatNobodyUses) {
       << LastTlsFailure();
   for (bool pss : {false, true}) {
     const std::string chain = SignedAnew(leaf, authority.key(), EVP_sha224(), pss);
-    if (pss && chain.empty()) continue;
+    if (pss && chain.empty() && BORINGSSL_API_VERSION > kSignsAnything) continue;
     ExpectRefused(WEIR_E_TLS_CHAIN, "certificate 1: it is signed with an unknown algorithm", chain,
                   leaf.KeyPem());
   }

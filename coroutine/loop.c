@@ -10,9 +10,6 @@
 // first.
 enum { TURNS_PER_ROUND = 128 };
 
-// After so many operations that did not need to wait, a coroutine lets others run.
-enum { OPERATIONS_PER_TURN = 64 };
-
 // What a coroutine uses of its stack when it goes on with a socket: bytes below and above the place
 // where it was parked. The caches hold that of a few coroutines anyway.
 enum { PREFETCH_BELOW = 320, PREFETCH_ABOVE = 768, CACHE_LINE = 64, FEW_COROUTINES = 256 };
@@ -89,7 +86,7 @@ static inline weir_internal_coroutine *begin_turn(weir_internal_loop *loop) {
   }
   loop->current = coroutine;
   coroutine->turn = 0;
-  weir_internal_thread.allowance = OPERATIONS_PER_TURN;
+  weir_internal_thread.allowance = WEIR_INTERNAL_OPERATIONS_PER_TURN;
   if (coroutine->cancelled || coroutine->untold_failures > 0 || coroutine->deadline <= loop->now) {
     weir_internal_coroutine_look_again(coroutine);
   }

@@ -49,9 +49,11 @@ class WorkClock {
     calls_.context = this;
     calls_.now = [](void *self) { return static_cast<WorkClock *>(self)->now_; };
     calls_.receive = [](void *self, int fd, const iovec *buffers, int count) {
+      ExpectNoMoreThanATurn(buffers, count);
       return Work(self, weir_internal_kernel.receive(nullptr, fd, buffers, count));
     };
     calls_.send = [](void *self, int fd, const iovec *buffers, int count) {
+      ExpectNoMoreThanATurn(buffers, count);
       return Work(self, weir_internal_kernel.send(nullptr, fd, buffers, count));
     };
     calls_.splice_in = [](void *self, int socket, int pipe, size_t size) {
@@ -78,6 +80,12 @@ class WorkClock {
   }
 
  private:
+  // How much of it the kernel takes at once is its own affair.
+  static void ExpectNoMoreThanATurn(const iovec *buffers, int count) {
+    size_t size = 0;
+    for (int i = 0; i < count; i++) size += buffers[i].iov_len;
+    EXPECT_GE(size_t{1} << 20, size);
+  }
   // Accounts for a call that has moved |bytes|.
   static int Work(void *self, int result, int bytes) {
     constexpr int64_t kCall = 10 * WEIR_MICROSECOND;

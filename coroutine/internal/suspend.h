@@ -46,9 +46,15 @@ WEIR_MUST_USE static inline int weir_internal_enter_here(void) {
   return 0;
 }
 
-// weir_internal_spend counts an operation that moved |bytes| as several, if they are many: others
-// get their turn the sooner.
-enum { WEIR_INTERNAL_BYTES_PER_OPERATION = 16 * 1024 };
+// After a turn's operations, none of which needed to wait, a coroutine lets others run.
+// weir_internal_spend counts one that moved |bytes| as several, if they are many: others get their
+// turn the sooner. A single one should move no more than a turn's bytes.
+enum {
+  WEIR_INTERNAL_OPERATIONS_PER_TURN = 64,
+  WEIR_INTERNAL_BYTES_PER_OPERATION = 16 * 1024,
+  WEIR_INTERNAL_BYTES_PER_TURN =
+      WEIR_INTERNAL_OPERATIONS_PER_TURN * WEIR_INTERNAL_BYTES_PER_OPERATION,
+};
 void weir_internal_spend_slowly(size_t bytes);
 static inline void weir_internal_spend(size_t bytes) {
   if (bytes > WEIR_INTERNAL_BYTES_PER_OPERATION) weir_internal_spend_slowly(bytes);

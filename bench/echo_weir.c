@@ -36,7 +36,7 @@ static int run(void *argument) {
 
 static const char help[] =
     "usage: %s [--help] [HOST PORT]\n"
-    "Sends lines back. HOST is an address or localhost; by default 127.0.0.1 port 2323.\n";
+    "Sends lines back. HOST: an address, localhost, '' for all; by default 127.0.0.1 port 2323.\n";
 
 int main(int count, char **words) {
   if (count == 2 && strcmp(words[1], "--help") == 0) return printf(help, words[0]), 0;

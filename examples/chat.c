@@ -217,7 +217,8 @@ static const char help[] =
     "usage: %s [--help] [HOST PORT | unix:PATH | unix:@NAME]\n"
     "Passes every line that a client sends to all the others, until it is interrupted. A client\n"
     "leaves with /quit, and is dropped when it does not read what the others say.\n"
-    "HOST is an address or localhost; by default it is 127.0.0.1 port 2323.\n";
+    "HOST is an address, localhost, or '' for every address of the machine; by default it is\n"
+    "127.0.0.1 port 2323.\n";
 
 int main(int count, char **words) {
   static const struct option options[] = {{"help", no_argument, NULL, 'h'}, {0}};

@@ -72,7 +72,8 @@ static const char help[] =
     "usage: %s [--help] CHAIN KEY [HOST PORT]\n"
     "Sends every line of every client back, over TLS, until it is interrupted. CHAIN is a PEM\n"
     "file with the server's certificate and those that vouch for it, KEY one with its private\n"
-    "key. HOST is an address or localhost; by default it is 127.0.0.1 port 2324.\n";
+    "key. HOST is an address, localhost, or '' for every address of the machine; by default it\n"
+    "is 127.0.0.1 port 2324.\n";
 
 int main(int count, char **words) {
   static const struct option options[] = {{"help", no_argument, NULL, 'h'}, {0}};

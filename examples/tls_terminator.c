@@ -163,9 +163,10 @@ static int run(void *argument) {
 static const char help[] =
     "usage: %s [--help] [--alpn NAME]... [--proxy] CHAIN KEY HOST PORT SERVER PORT\n"
     "Accepts TLS on HOST and PORT, and passes what is in it on to SERVER and its PORT, which\n"
-    "speak plain text. CHAIN and KEY are PEM files; SIGHUP has them read anew. Each NAME, 16 at\n"
-    "most, is an application protocol that clients may choose. With --proxy the server is told\n"
-    "where a client came from, and what it chose, by the PROXY protocol, version 2.\n";
+    "speak plain text. A HOST of '' is every address of the machine. CHAIN and KEY are PEM files;\n"
+    "SIGHUP has them read anew. Each NAME, 16 at most, is an application protocol that clients\n"
+    "may choose. With --proxy the server is told where a client came from, and what it chose, by\n"
+    "the PROXY protocol, version 2.\n";
 
 // Returns the options; or -1 when they are wrong, or 'h' for help.
 static int parse(terminator *self, int count, char **words) {
@@ -184,7 +185,7 @@ static int parse(terminator *self, int count, char **words) {
   const char **places[] = {&self->chain, &self->key,    &self->host,
                            &self->port,  &self->server, &self->server_port_text};
   for (int i = 0; i < 6; i++) *places[i] = words[optind + i];
-  return 0;
+  return self->server[0] == '\0' ? -1 : 0;
 }
 
 int main(int count, char **words) {

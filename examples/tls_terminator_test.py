@@ -96,6 +96,7 @@ class Messages(unittest.TestCase):
     def test_wrong_words(self):
         six = ["chain", "key", "127.0.0.1", "0", "127.0.0.1", "1"]
         for words in ([], six[:5], six + ["more"], ["--what"] + six, six + ["--alpn"],
+                      six[:4] + ["", "1"],
                       ["--alpn", "x"] * 17 + six):
             result = programs.run(TERMINATOR, *words)
             self.assertEqual((result.returncode, result.stdout), (2, ""))

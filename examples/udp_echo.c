@@ -14,7 +14,8 @@ enum { BATCH = WEIR_DATAGRAM_BATCH, ROOM = 65536 };
 static const char help[] =
     "usage: %s [--help] [HOST PORT | unix:PATH | unix:@NAME]\n"
     "Sends every datagram back to its sender, until it is interrupted.\n"
-    "HOST is an address or localhost; by default it is 127.0.0.1 port 2323.\n";
+    "HOST is an address, localhost, or '' for every address of the machine; by default it is\n"
+    "127.0.0.1 port 2323.\n";
 
 // Over a unix socket, one that does not read would stop everybody. So nobody is waited for longer.
 static const int64_t patience = 10 * WEIR_MILLISECOND;

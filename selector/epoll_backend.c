@@ -207,8 +207,9 @@ static void unbind(weir_internal_selector_loop *loop, int fd, uint32_t slot) {
 // A call that moves many bytes takes long, and nobody else's turn comes meanwhile. So none is asked
 // to move more than a turn's: returns those of the |*count| |buffers| with which to begin; |first|
 // becomes a part of the first one, if that is too large.
-static const struct iovec *keep_to_a_turn(const struct iovec *buffers, int *count,
-                                          struct iovec *first) {
+static inline const struct iovec *keep_to_a_turn(const struct iovec *buffers, int *count,
+                                                 struct iovec *first) {
+  if (*count == 1 && buffers[0].iov_len <= WEIR_INTERNAL_BYTES_PER_TURN) return buffers;
   size_t left = WEIR_INTERNAL_BYTES_PER_TURN;
   int fit = 0;
   while (fit < *count && buffers[fit].iov_len <= left) left -= buffers[fit++].iov_len;

@@ -4,6 +4,7 @@
 // loop's own, has come across it.
 
 #include <algorithm>
+#include <functional>
 
 #include "testing/bare_tls.h"
 #include "testing/expect_coroutine.h"
@@ -149,35 +150,32 @@ TEST_P(Broken, WhatCameBeforeIsReadFirst) {
   });
 }
 
-// However long the peer keeps the connection open.
-TEST_P(Broken, AWriterThatWaitsForRoomIsTold) {
-  RunWithForgingServer(GetParam(), [](ForgingServer *server, weir_connection *client) {
-    Fill(client);
-    int result = 0;
-    weir_job *writer = LaunchJob([&] {
-      result = Send(client, std::string(100000, 'w'));
-      return 0;
-    });
-    EXPECT_EQ(0, weir_delay(WEIR_MILLISECOND));
-    EXPECT_EQ(0, Send(server->connection(), BadRecord()));
-    EXPECT_EQ("<WEIR_E_TLS_PROTOCOL>", Receive(client, 1));
-    EXPECT_EQ(0, EndOf(writer));
-    EXPECT_EQ(WEIR_E_TLS_PROTOCOL, result) << weir_error_name(result);
-  });
-}
-
-// Closes the stream of |client|, which nobody lets end, and then breaks the session.
-void ExpectCloseIsTold(ForgingServer *server, weir_connection *client) {
+// Breaks the session while |operation| waits, however long the peer keeps the connection open.
+void ExpectTold(ForgingServer *server, weir_connection *client,
+                const std::function<int()> &operation) {
   int result = 0;
-  weir_job *closer = LaunchJob([&] {
-    result = weir_write_channel_close(weir_open_write_channel(client, true));
+  weir_job *job = LaunchJob([&] {
+    result = operation();
     return 0;
   });
   EXPECT_EQ(0, weir_delay(WEIR_MILLISECOND));
   EXPECT_EQ(0, Send(server->connection(), BadRecord()));
   EXPECT_EQ("<WEIR_E_TLS_PROTOCOL>", Receive(client, 1));
-  EXPECT_EQ(0, EndOf(closer));
+  EXPECT_EQ(0, EndOf(job));
   EXPECT_EQ(WEIR_E_TLS_PROTOCOL, result) << weir_error_name(result);
+}
+
+// Of the stream, which nobody lets end.
+void ExpectCloseIsTold(ForgingServer *server, weir_connection *client) {
+  ExpectTold(server, client,
+             [&] { return weir_write_channel_close(weir_open_write_channel(client, true)); });
+}
+
+TEST_P(Broken, AWriterThatWaitsForRoomIsTold) {
+  RunWithForgingServer(GetParam(), [](ForgingServer *server, weir_connection *client) {
+    Fill(client);
+    ExpectTold(server, client, [&] { return Send(client, std::string(100000, 'w')); });
+  });
 }
 
 TEST_P(Broken, ACloseOfTheStreamThatWaitsToWriteIsTold) {

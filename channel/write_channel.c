@@ -304,6 +304,14 @@ static void send_at_once(weir_write_channel *channel, weir_internal_outgoing *te
   advance(text, (size_t)sent);
 }
 
+size_t weir_internal_writer_offer(weir_write_channel *channel, weir_bytes bytes) {
+  // While the loop watches, the transport takes nothing.
+  if (channel->watching || weir_internal_writer_pending(channel) > 0) return 0;
+  weir_internal_outgoing text = weir_internal_outgoing_of(&bytes, 1, bytes.size);
+  send_at_once(channel, &text);
+  return text.done;
+}
+
 int weir_internal_writer_put(weir_write_channel *channel, weir_internal_outgoing *text) {
   // Whoever holds the channel for long may find that the loop has failed to send.
   int result = channel->failure;

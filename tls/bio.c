@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What BoringSSL reads from and writes to. Reading takes what the channel below holds, from where
-// it lies; writing always succeeds, into a buffer that the channel below then takes as it is.
+// it lies; writing always succeeds: what the transport below does not take of a full record, and
+// all else, goes into a buffer that the channel below then takes as it is.
 
 #include <openssl/bio.h>
 #include <pthread.h>
@@ -80,8 +81,10 @@ static int bio_write(BIO *bio, const char *data, int size) {
     session->out_of_memory = true;
     return -1;
   }
-  memcpy(session->output + session->output_end, data, (size_t)size);
-  session->output_end += (size_t)size;
+  size_t sent = weir_internal_tls_send_directly(session, data, (size_t)size);
+  size_t rest = (size_t)size - sent;
+  memcpy(session->output + session->output_end, data + sent, rest);
+  session->output_end += rest;
   return size;
 }
 

@@ -39,7 +39,6 @@ static int secure_read(void *context, void *out, size_t size, bool wait) {
   (void)weir_internal_tls_hand_over(session);
   // A writer would wait for room that nobody may ever make.
   if (session->broken < 0) weir_internal_custom_interrupt(&custom_of(session)->writing);
-  if (result > 0) weir_internal_spend((size_t)result);
   return result;
 }
 

@@ -83,6 +83,11 @@ WEIR_MUST_USE int weir_internal_writer_enter_at_once(weir_write_channel *channel
 WEIR_MUST_USE int weir_internal_writer_put(weir_write_channel *channel,
                                            weir_internal_outgoing *text);
 
+// weir_internal_writer_offer lets the transport take |bytes| from where they lie, as far as it can
+// without waiting, if the channel, which must have been entered, holds nothing. Returns how many
+// were taken; when that fails for good all are, and lost, and later operations are told.
+WEIR_MUST_USE size_t weir_internal_writer_offer(weir_write_channel *channel, weir_bytes bytes);
+
 // weir_internal_writer_adopt makes |buffer|, which was taken from the pool of the connection for
 // |size| bytes and of which |count|, at most the capacity, are to be written, the channel's own.
 // The channel must have been entered, and hold nothing.

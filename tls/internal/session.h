@@ -6,8 +6,8 @@
 // session run on the thread of its connection, and between weir_internal_tls_enter and
 // weir_internal_tls_leave nothing suspends, and no other OpenSSL function is called but by a read
 // of the connection below, whose errors are forgotten: that is the session's lock, and it needs no
-// memory. What BoringSSL writes is always taken, as a whole, into a buffer that grows; whoever
-// makes it write has looked before whether there is room below.
+// memory. What BoringSSL writes is always taken, as a whole: what does not leave at once goes into
+// a buffer that grows. Whoever makes it write has looked before whether there is room below.
 
 #ifndef WEIR_TLS_INTERNAL_SESSION_H
 #define WEIR_TLS_INTERNAL_SESSION_H
@@ -144,6 +144,13 @@ WEIR_MUST_USE int weir_internal_tls_receive(weir_internal_tls_session *session, 
 // waits for room if it must; for handshakes, which hold the channel.
 int weir_internal_tls_hand_over(weir_internal_tls_session *session);
 WEIR_MUST_USE int weir_internal_tls_send(weir_internal_tls_session *session);
+
+// weir_internal_tls_send_directly sends what it can of a full record at |data| from where it lies,
+// without waiting: it has nothing to wait for, as smaller ones have, and is spared a copy. Returns
+// how many bytes were taken. Nothing else of the session may be called meanwhile, for BoringSSL is
+// at work.
+WEIR_MUST_USE size_t weir_internal_tls_send_directly(weir_internal_tls_session *session,
+                                                     const char *data, size_t size);
 
 // weir_internal_tls_hand_over_rest gives it all, whatever room there is: for the last alert. Does
 // not suspend. Returns 0, or why it could not.

@@ -25,6 +25,7 @@ static inline int send_now(weir_write_channel *channel) {
   weir_connection *connection = weir_internal_writer_connection(channel);
   size_t pending;
   while ((pending = weir_internal_writer_pending(channel)) > 0) {
+    if (pending > WEIR_INTERNAL_BYTES_PER_TURN) pending = WEIR_INTERNAL_BYTES_PER_TURN;
     struct iovec buffer = {channel->buffer + channel->start, pending};
     int result = connection->transport->write(connection, &buffer, 1, false);
     if (result < 0) return could_not_send(channel, result);
@@ -84,7 +85,7 @@ void weir_internal_writer_rest(weir_write_channel *channel) {
 // Peers that are gone are found by the reader, too. But when it is we who cannot go on (the loop
 // cannot watch, say) nobody would ever know: our reader may wait for the answer to what was never
 // sent. So the connection breaks, for both sides.
-static void fail_in_background(weir_write_channel *channel, int failure) {
+void weir_internal_writer_fail_unnoticed(weir_write_channel *channel, int failure) {
   weir_internal_writer_fail(channel, failure);
   if (failure == -EPIPE || failure == -ECONNRESET) return;
   weir_connection *connection = weir_internal_writer_connection(channel);
@@ -95,7 +96,7 @@ static void fail_in_background(weir_write_channel *channel, int failure) {
 static inline void send_in_background(weir_write_channel *channel) {
   int result = send_now(channel);
   if (result < 0) result = weir_internal_writer_leave_to_loop(channel, result);
-  if (result < 0) fail_in_background(channel, result);
+  if (result < 0) weir_internal_writer_fail_unnoticed(channel, result);
 }
 
 void weir_internal_writer_hook(weir_internal_pre_suspend *hook) {

@@ -10,6 +10,11 @@
 // From here on a larger buffer makes a copy of much no cheaper.
 enum { BULK_SIZE = 64 * 1024 };
 
+// A call that moves many bytes takes long, and nobody else's turn comes meanwhile.
+static const size_t most_at_once = WEIR_INTERNAL_BYTES_PER_TURN;
+
+static size_t smaller(size_t one, size_t other) { return one < other ? one : other; }
+
 // The buffer and its room
 
 static inline void give_back(weir_read_channel *channel) {
@@ -122,7 +127,8 @@ static int make_room(weir_read_channel *channel) {
 static inline int lend_buffer(weir_read_channel *channel, struct iovec *out) {
   int result = channel->buffer == NULL ? take_buffer(channel) : make_room(channel);
   if (result < 0) return result;
-  *out = (struct iovec){channel->buffer + channel->end, usable_size(channel) - channel->end};
+  size_t room = usable_size(channel) - channel->end;
+  *out = (struct iovec){channel->buffer + channel->end, smaller(room, most_at_once)};
   return 1;
 }
 
@@ -224,10 +230,9 @@ int weir_internal_reader_fill_at_once(weir_read_channel *channel) { return fill(
 // Returns how many |out| got.
 static int receive_direct(weir_read_channel *channel, char *out, size_t size, bool ahead,
                           bool wait) {
-  const size_t largest = WEIR_INTERNAL_LARGEST_CAPACITY;
   channel->direct = out;
-  channel->direct_size = size < largest ? size : largest;
-  channel->ahead = ahead && channel->direct_size + channel->capacity <= largest;
+  channel->direct_size = smaller(size, most_at_once);
+  channel->ahead = ahead && channel->direct_size + channel->capacity <= most_at_once;
   int result = fill(channel, wait);
   if (result > 0 && (size_t)result > channel->direct_size) result = (int)channel->direct_size;
   channel->direct = NULL;

@@ -79,8 +79,9 @@ WEIR_MUST_USE int weir_read_channel_configure(weir_read_channel *channel,
 
 // Bytes
 
-// weir_read_available reads at least 1 and at most |size| bytes into |out|, as many as are there.
-// Returns their number (never more than INT_MAX), or WEIR_E_END_OF_STREAM.
+// weir_read_available reads at least 1 and at most |size| bytes into |out|, as many as are there,
+// but no more than 1 MiB at once from the connection. Returns their number (never more than
+// INT_MAX), or WEIR_E_END_OF_STREAM.
 WEIR_MUST_USE int weir_read_available(weir_read_channel *channel, void *out, size_t size);
 
 // weir_read_try is weir_read_available for those who cannot wait: it does not suspend, and returns

@@ -149,15 +149,18 @@ static void advance(weir_internal_outgoing *text, size_t size) {
   }
 }
 
-// Fills in |buffers| with what is unsent and, behind it, the rest of |text|. Returns their number.
+// Fills in |buffers| with what is unsent and, behind it, the rest of |text|, but no more than a
+// turn may move. Returns their number.
 static int gather(const weir_write_channel *channel, const weir_internal_outgoing *text,
                   struct iovec *buffers) {
-  size_t left = WEIR_INTERNAL_LARGEST_CAPACITY;
+  size_t left = WEIR_INTERNAL_BYTES_PER_TURN;
   size_t skipped = text->offset;
   int count = 0;
   size_t pending = weir_internal_writer_pending(channel);
   if (pending > 0) {
+    if (pending > left) pending = left;
     buffers[count++] = (struct iovec){channel->buffer + channel->start, pending};
+    left -= pending;
   }
   for (int i = text->part; i < text->count && count < WEIR_INTERNAL_WRITE_BUFFERS && left > 0;
        i++) {
@@ -226,6 +229,7 @@ int weir_internal_writer_flush(weir_write_channel *channel) {
 static void reached_capacity(weir_write_channel *channel) {
   int result = channel->watching ? 0 : weir_internal_writer_send(channel);
   if (result < 0) result = weir_internal_writer_leave_to_loop(channel, result);
+  if (channel->failure < 0) weir_internal_writer_fail_unnoticed(channel, channel->failure);
   (void)result;
 }
 
@@ -294,13 +298,14 @@ static void send_at_once(weir_write_channel *channel, weir_internal_outgoing *te
   int sent = connection->transport->write(connection, buffers, count, false);
   if (sent == -EAGAIN || weir_internal_connection_passes(connection, sent)) return;
   if (sent < 0) {
-    weir_internal_writer_fail(channel, sent);
+    weir_internal_writer_fail_unnoticed(channel, sent);
     channel->gone += text->size;  // taken and lost, as what a buffer holds would be
     channel->lost += text->size;
     advance(text, text->size);
     return;
   }
   channel->gone += (uint64_t)sent;
+  channel->pauses = 0;
   advance(text, (size_t)sent);
 }
 

@@ -204,33 +204,13 @@ static void unbind(weir_internal_selector_loop *loop, int fd, uint32_t slot) {
 
 // Operations
 
-// A call that moves many bytes takes long, and nobody else's turn comes meanwhile. So none is asked
-// to move more than a turn's: returns those of the |*count| |buffers| with which to begin; |first|
-// becomes a part of the first one, if that is too large.
-static inline const struct iovec *keep_to_a_turn(const struct iovec *buffers, int *count,
-                                                 struct iovec *first) {
-  if (*count == 1 && buffers[0].iov_len <= WEIR_INTERNAL_BYTES_PER_TURN) return buffers;
-  size_t left = WEIR_INTERNAL_BYTES_PER_TURN;
-  int fit = 0;
-  while (fit < *count && buffers[fit].iov_len <= left) left -= buffers[fit++].iov_len;
-  if (fit > 0) {
-    *count = fit;
-    return buffers;
-  }
-  *first = (struct iovec){buffers[0].iov_base, left};
-  *count = 1;
-  return first;
-}
-
 static int receive(weir_internal_operation *operation) {
   weir_internal_descriptor *descriptor = operation->descriptor;
   weir_internal_lender *lender = operation->with.lender;
   const weir_internal_system_calls *calls = descriptor->selector->calls;
-  struct iovec lent[WEIR_INTERNAL_LENT_BUFFERS];
-  int count = lender->lend(lender, lent);
+  struct iovec buffers[WEIR_INTERNAL_LENT_BUFFERS];
+  int count = lender->lend(lender, buffers);
   if (count <= 0) return count < 0 ? count : -EINVAL;
-  struct iovec first;
-  const struct iovec *buffers = keep_to_a_turn(lent, &count, &first);
   size_t room = buffers[0].iov_len;
   if (count > 1) room += buffers[1].iov_len;
   int result;
@@ -264,8 +244,6 @@ static int accept_one(weir_internal_operation *operation) {
 
 static int send_some(weir_internal_descriptor *descriptor, const struct iovec *buffers, int count) {
   const weir_internal_system_calls *calls = descriptor->selector->calls;
-  struct iovec first;
-  buffers = keep_to_a_turn(buffers, &count, &first);
   int result;
   do {
     result = calls->send(calls->context, descriptor->fd, buffers, count);

@@ -58,10 +58,15 @@ size_t weir_internal_tls_send_directly(weir_internal_tls_session *session, const
   // One that keeps what it takes runs other code for it, which may need BoringSSL as well.
   if (holds(session) || session->below->transport->flush != NULL) return 0;
   weir_write_channel *writer = &session->below->writer;
-  if (weir_internal_writer_enter_at_once(writer) < 0) return 0;
-  size_t taken = weir_internal_writer_offer(writer, weir_bytes_of(data, size));
-  int result = weir_internal_writer_leave(writer, 0);
-  (void)result;  // whoever writes next is told
+  size_t taken = 0;
+  // Whether the coroutine may go on is asked by what waits.
+  weir_shield shield = weir_shield_begin();
+  if (weir_internal_writer_enter_at_once(writer) == 0) {
+    taken = weir_internal_writer_offer(writer, weir_bytes_of(data, size));
+    int result = weir_internal_writer_leave(writer, 0);
+    (void)result;  // whoever writes next is told
+  }
+  weir_shield_end(shield);
   return taken;
 }
 

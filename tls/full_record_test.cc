@@ -3,12 +3,15 @@
 // A full record has nothing to wait for: it leaves at once, from where BoringSSL has put it. What
 // the connection below does not take of it follows, in its place, and whole.
 
+#include <cerrno>
 #include <functional>
 #include <string>
 
+#include "selector/internal/system_calls.h"
 #include "testing/expect_coroutine.h"
 #include "testing/leak_checked_test.h"
 #include "testing/secure_pair.h"
+#include "testing/virtual_clock.h"
 
 namespace weir_testing {
 namespace {
@@ -117,6 +120,74 @@ TEST_P(FullRecord, StaysBehindAShortOneThatHasNotLeft) {
         CloseSecurePair(pair);
       },
       8 * kRecord);
+}
+
+// Neither the writer nor the peer finds out; a reader would wait for ever.
+TEST_P(FullRecord, AReaderIsToldThatItCannotBeSent) {
+  SecureWorld world(GetParam());
+  weir_internal_system_calls calls = weir_internal_kernel;
+  weir_selector_options options = {};
+  options.system_calls = &calls;
+  ExpectRun(options, [&] {
+    SecurePair pair = world.Connect(Wire::kTcp);
+    weir_job *reader = LaunchJob([&] { return Receive(pair.near, 1) == "<ECONNRESET>" ? 0 : -1; });
+    EXPECT_EQ(0, weir_yield());
+    calls.send = [](void *, int, const iovec *, int) { return -EPERM; };
+    EXPECT_EQ(0, Write(pair.near, Letters(kRecord, 0)));
+    weir_timeout timeout = weir_timeout_begin(5 * WEIR_SECOND);
+    EXPECT_EQ(0, EndOf(reader));
+    EXPECT_FALSE(weir_timeout_end(timeout));
+    weir_connection_abort(pair.near);
+    weir_connection_close(pair.near);
+    weir_connection_close(pair.far);
+    return 0;
+  });
+}
+
+// Room for it comes when the time is over already; it is written all the same, so nothing was late.
+void WriteBehindTheDeadline(VirtualClock *clock, const SecurePair &pair) {
+  EXPECT_EQ(0, Write(pair.near, Letters(4 * kRecord, 0)));
+  EXPECT_EQ(0, weir_yield());
+  int result = -1;
+  bool expired = true;
+  weir_job *writer = LaunchJob([&] {
+    weir_timeout timeout = weir_timeout_begin(5 * WEIR_MILLISECOND);
+    result = Write(pair.near, Letters(kRecord + 1, 0));
+    expired = weir_timeout_end(timeout);
+    return 0;
+  });
+  EXPECT_EQ(0, weir_delay(WEIR_MILLISECOND));
+  EXPECT_EQ(-1, result) << "it waits";
+  const int64_t begun = weir_now();
+  clock->Advance(10 * WEIR_MILLISECOND);
+  EXPECT_EQ(begun + 10 * WEIR_MILLISECOND, weir_now()) << "and the loop knows";
+  EXPECT_LE(3 * kRecord, ReadAtOnce(pair.far).size());
+  EXPECT_EQ(0, EndOf(writer));
+  EXPECT_EQ(0, result) << weir_error_name(result);
+  EXPECT_FALSE(expired);
+}
+
+TEST_P(FullRecord, ThatIsWrittenIsNotLate) {
+  for (bool reads : {false, true}) {
+    SecureWorld world(GetParam());
+    VirtualClock clock;
+    ExpectRun(clock.options(), [&] {
+      weir_pipe_options options = {};
+      options.capacity = 4 * kRecord;
+      SecurePair pair;
+      EXPECT_EQ(0, weir_pipe(&pair.near, &pair.far, &options));
+      world.ShakeHands(&pair);
+      weir_job *reader = LaunchJob([&] { return !reads || Receive(pair.near, 1) == "!" ? 0 : -1; });
+      EXPECT_EQ(0, weir_yield());
+      WriteBehindTheDeadline(&clock, pair);
+      EXPECT_EQ(0, reads ? Send(pair.far, "!") : 0);
+      EXPECT_EQ(0, EndOf(reader));
+      weir_connection_abort(pair.near);
+      weir_connection_close(pair.near);
+      weir_connection_close(pair.far);
+      return 0;
+    });
+  }
 }
 
 TEST_P(FullRecord, ToAPeerThatIsGoneIsReportedByTheNextOperation) {

@@ -59,8 +59,12 @@ static int cause(const void *context) {
 static int look_at_input(weir_internal_tls_session *session) {
   if (session->peer_has_ended || session->below->reader.busy) return 0;
   if (SSL_pending(session->ssl) > 0) return 0;
-  // Whatever is wrong with reading is not the writer's business.
-  if (weir_internal_tls_fill(session, false) <= 0) return 0;
+  // Whatever is wrong with reading is not the writer's business; nor is it the reader's whether the
+  // writer may go on.
+  weir_shield shield = weir_shield_begin();
+  int filled = weir_internal_tls_fill(session, false);
+  weir_shield_end(shield);
+  if (filled <= 0) return 0;
   char byte;
   weir_internal_tls_enter(session, true);
   int result = SSL_peek(session->ssl, &byte, 1);

@@ -120,6 +120,10 @@ int weir_internal_writer_failed(weir_write_channel *channel, int failure);
 // -EAGAIN when the transport takes no more for now; a failure that passes; or one that stays.
 WEIR_MUST_USE int weir_internal_writer_send(weir_write_channel *channel);
 
+// weir_internal_writer_fail_unnoticed keeps |failure| of a send for which nobody waits: that ends
+// the connection for the reader, too, who may wait for the answer to what was never sent.
+void weir_internal_writer_fail_unnoticed(weir_write_channel *channel, int failure);
+
 // weir_internal_writer_leave_to_loop lets the loop go on after |result|, of a send or of the
 // transport's |finish_write|: after -EAGAIN when the transport tells, after a failure that passes
 // when some time has. Returns 0; |result| when that is another one; or why the transport cannot

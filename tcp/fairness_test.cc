@@ -319,6 +319,29 @@ TEST_F(Fairness, OfManyBytesWrittenAtOnce) {
   Run("x", [](auto *connection) { return WriteOn(connection, 4 << 20); });
 }
 
+// What it holds leaves in several calls, and whole.
+TEST_F(Fairness, OfAChannelThatHoldsManyBytes) {
+  WorkClock clock;
+  const std::string text = weir_testing::Pattern(7 << 20);
+  ExpectRun(clock.options(), [&] {
+    TcpPair pair = MakeTcpPair();
+    weir_write_channel_options wide = {};
+    wide.capacity = 8 << 20;
+    EXPECT_EQ(0, weir_write_channel_configure(Output(pair.near), &wide));
+    weir_job *writer = LaunchJob([&] {
+      int result = weir_write_fully(Output(pair.near), text.data(), text.size(), nullptr);
+      return result < 0 ? result : weir_write_channel_close(Output(pair.near));
+    });
+    std::string received;
+    EXPECT_EQ(0, weir_testing::ReadAll(pair.far, &received));
+    EXPECT_TRUE(text == received) << received.size();
+    EXPECT_EQ(0, EndOf(writer));
+    weir_connection_close(pair.near);
+    weir_connection_close(pair.far);
+    return 0;
+  });
+}
+
 TEST_F(Fairness, OfCopies) {
   for (weir_copy_method method : {WEIR_COPY_ANY, WEIR_COPY_THROUGH_MEMORY}) {
     Run(std::string(1 << 20, 'x'),

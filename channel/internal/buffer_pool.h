@@ -76,9 +76,11 @@ static inline void weir_internal_buffer_permit(char *buffer, size_t size) {
 #endif
 }
 
-// weir_internal_buffer_take_other and weir_internal_buffer_give_other are the ways of the two below
-// for buffers of the large size, and for those that are not pooled.
+// weir_internal_buffer_take_other is the way of weir_internal_buffer_take for buffers of the large
+// size, and for those that are not pooled.
 char *weir_internal_buffer_take_other(weir_internal_buffer_pool *pool, size_t size);
+
+// weir_internal_buffer_give_other is that of weir_internal_buffer_give.
 void weir_internal_buffer_give_other(weir_internal_buffer_pool *pool, char *buffer, size_t size);
 
 // weir_internal_buffer_take returns |size| bytes with any content, or NULL.

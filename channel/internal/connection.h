@@ -89,10 +89,13 @@ void weir_internal_connection_bind(weir_connection *connection, weir_internal_lo
 // it, the connection may be gone when it returns.
 void weir_internal_connection_lingered(weir_connection *connection);
 
+// weir_internal_connection_left is the rest of weir_internal_connection_leave when the connection
+// ended meanwhile.
+int weir_internal_connection_left(weir_connection *connection, int result);
+
 // weir_internal_connection_leave ends an operation of one half of |connection|, which is marked in
 // |busy|. Returns |result|; but when the connection ended meanwhile it returns why, and the
-// connection may have been freed. weir_internal_connection_left does the latter.
-int weir_internal_connection_left(weir_connection *connection, int result);
+// connection may have been freed.
 WEIR_MUST_USE static inline int weir_internal_connection_leave(weir_connection *connection,
                                                                bool *busy, int result) {
   *busy = false;
@@ -107,11 +110,13 @@ WEIR_MUST_USE static inline int weir_internal_connection_go_on(const weir_connec
   return result == 0 ? connection->failure : result;
 }
 
+// weir_internal_connection_refuse looks closer at an operation that seems impossible. Returns why
+// it is, or 0 if it is possible after all.
+int weir_internal_connection_refuse(weir_connection *connection, const bool *busy);
+
 // weir_internal_connection_mark marks an operation in |busy|. Returns 0; or a negative code, and
 // then nothing is marked. weir_internal_connection_go_on comes next, and whatever that returns the
-// operation is still to be left. weir_internal_connection_refuse looks closer at one that seems
-// impossible: 0 if it is possible after all.
-int weir_internal_connection_refuse(weir_connection *connection, const bool *busy);
+// operation is still to be left.
 WEIR_MUST_USE static inline int weir_internal_connection_mark(weir_connection *connection,
                                                               bool *busy) {
   weir_internal_loop *loop = weir_internal_current_loop();
@@ -153,9 +158,11 @@ static inline bool weir_internal_connection_passes(const weir_connection *connec
 // which stays, and not one of that operation alone.
 bool weir_internal_connection_breaks(const weir_connection *connection, int failure);
 
-// weir_internal_reader_interrupt (weir_internal_writer_interrupt) makes the read (write) that is in
-// flight return |reason|, wherever it is suspended.
+// weir_internal_reader_interrupt makes the read that is in flight return |reason|, wherever it is
+// suspended.
 void weir_internal_reader_interrupt(weir_read_channel *channel, int reason);
+
+// weir_internal_writer_interrupt does so with the write that is in flight.
 void weir_internal_writer_interrupt(weir_write_channel *channel, int reason);
 
 // weir_internal_connection_at_once tells whether an operation of the half that |busy| is of may be
@@ -171,8 +178,10 @@ static inline bool weir_internal_connection_at_once(const weir_connection *conne
 }
 
 // weir_internal_connection_background makes the loop stay until the work that |connection| has left
-// to it is done; weir_internal_connection_idle tells that nothing is left.
+// to it is done.
 void weir_internal_connection_background(weir_connection *connection);
+
+// weir_internal_connection_idle tells that no such work is left.
 void weir_internal_connection_idle(weir_connection *connection);
 
 // weir_internal_connection_close_on goes on with a close; the connection may be gone afterwards.
